@@ -1,0 +1,203 @@
+"""The sections of a profile that numerical code reads: frozen dataclasses, standard library only.
+
+`avsep_lib.config` checks them against the YAML (unknown key or wrong type stops before the first job); the modules
+that compute receive the checked objects and need no schema library. Defaults here are HFRA's released values; where
+the paper differs, the comment gives both (``paper/deviations.md`` is the full ledger).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from avsep_lib.errors import ConfigError
+
+Fusion = Literal["late", "middle", "hierarchical"]
+Backbone = Literal["clip", "resnet18"]
+
+# Read by pydantic when a dataclass is a field of a model: a misspelt key is an error, "64" is not an integer.
+STRICT = {"extra": "forbid", "strict": True}
+
+
+@dataclass(frozen=True)
+class AudioSettings:
+    """Signal front end (paper section 4.1; systems with other values are switches, not other code).
+
+    `n_samples` and not seconds is the clip length: 65,535 samples at hop 256 give the 256 frames the U-Net needs,
+    5 s at 11,625 Hz (the paper's text) would give 228.
+    """
+
+    sample_rate: int = 11_625  # Hz, paper and code; Sound-of-Pixels has 11,025, CLIPSep 16,000
+    n_samples: int = 65_535
+    n_fft: int = 1024  # window = n_fft, Hann
+    hop_length: int = 256
+    n_rows: int = 256  # log-frequency rows after the warp
+    __pydantic_config__ = STRICT
+
+    @property
+    def n_bins(self) -> int:
+        """Linear-frequency bins of the STFT."""
+        return self.n_fft // 2 + 1
+
+    @property
+    def n_frames(self) -> int:
+        """STFT columns (centred): 1 + floor(n_samples / hop_length)."""
+        return 1 + self.n_samples // self.hop_length
+
+    @property
+    def n_output(self) -> int:
+        """Samples that an inverse STFT of `n_frames` columns gives back."""
+        return (self.n_frames - 1) * self.hop_length
+
+
+@dataclass(frozen=True)
+class MixtureSettings:
+    """Who is mixed with whom (training pool; validation and test pairs are matchings)."""
+
+    pool_size: int = 1600
+    gain_low: float = 0.5  # uniform, independent per source; Sound-of-Pixels lineage
+    gain_high: float = 1.5
+    use_duets: bool = True  # the released training list holds 111 duets in 484 rows
+    same_class: bool = False  # the lineage allows same-class partners; here only as a switch
+    seed: int = 7
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Separator: one U-Net, three places for the visual condition (paper Eqs. 1, 2, 5)."""
+
+    fusion: Fusion = "hierarchical"
+    channels: tuple[int, ...] = (64, 128, 256, 512, 512, 512, 512)  # encoder widths, outermost first
+    n_maps: int = 32  # K of the late inner product
+    embedding_dim: int = 512
+    mid_dim_hierarchical: int = 512  # released HFRA
+    mid_dim_middle: int = 32  # CLIPSep's middle fusion
+    mid_condition: Literal["own", "last"] = "own"  # "last": the released forward, see paper/deviations.md
+    backbone: Backbone = "clip"
+    frame_size: int = 64  # pixels; only a trained backbone (resnet18) reads frames
+    __pydantic_config__ = STRICT
+
+    def mid_dim(self) -> int:
+        """Channels of the bottleneck condition; 0 for late fusion."""
+        return {"late": 0, "middle": self.mid_dim_middle, "hierarchical": self.mid_dim_hierarchical}[
+            self.fusion
+        ]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Optimisation; the defaults are the released code's, `schedule: paper` is the text's."""
+
+    steps: int = 200_000
+    batch_size: int = 32
+    loss: Literal["bce_binary", "l1_mag"] = "bce_binary"  # code | paper Eq. 4
+    alignment_weight: float = 1.0  # lambda of Eq. 8; unspecified in the paper, 1 in the code
+    schedule: Literal["code", "paper"] = "code"
+    learning_rate: float = 1e-3  # code; the paper's schedule has its own 1e-4
+    warmup_fraction: float = 0.025  # 5,000 of 200,000 steps
+    decay_end_fraction: float = 0.5  # linear to 0.1x at step 100,000, constant after
+    clip_norm: float = 1.0
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    validations: int = 8  # evenly spaced; the checkpoint is the one with the best validation SI-SDR
+    checkpoint_every: int = 200  # steps between resumable states
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """Scoring and intervals."""
+
+    batch_size: int = 8
+    n_bootstrap: int = 2000
+    level: float = 0.95
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything one training job depends on, besides its input files."""
+
+    run_id: str
+    seed: int
+    alignment: bool
+    audio: AudioSettings = field(default_factory=AudioSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+
+
+def _check_type(value: Any, expected: Any, place: str) -> Any:
+    """`value` as the field type `expected`, or ConfigError; a small, strict subset of typing."""
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if dataclasses.is_dataclass(expected):
+        return from_dict(expected, value, place)
+    if origin is Literal:
+        if value not in arguments:
+            raise ConfigError(f"{place}: {value!r} is not one of {', '.join(map(repr, arguments))}")
+        return value
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_check_type(item, arguments[0], f"{place}[{i}]") for i, item in enumerate(value))
+    if origin is dict and isinstance(value, dict):
+        return {k: _check_type(v, arguments[1], f"{place}.{k}") for k, v in value.items()}
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if (
+        isinstance(expected, type)
+        and isinstance(value, expected)
+        and isinstance(value, bool) == (expected is bool)
+    ):
+        return value
+    raise ConfigError(
+        f"{place}: expected {getattr(expected, '__name__', expected)}, got {value!r} of type {type(value).__name__}"
+    )
+
+
+def from_dict(cls: type, data: Any, place: str = "") -> Any:
+    """Build a settings dataclass from plain data, strictly.
+
+    Parameters
+    ----------
+    cls : type
+        A dataclass of this module (or one like it).
+    data : dict
+        Plain values, e.g. parsed JSON or YAML. Missing keys take the default.
+    place : str
+        Where the data come from; the first words of any error.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown key (the known ones are listed), a missing required key or a wrong type.
+    """
+    place = place or cls.__name__
+    if not isinstance(data, dict):
+        raise ConfigError(f"{place}: expected a mapping, got {data!r}")
+    types = typing.get_type_hints(cls)
+    names = {f.name: f for f in dataclasses.fields(cls)}
+    if unknown := sorted(set(data) - set(names)):
+        raise ConfigError(
+            f"{place}: unknown key {', '.join(map(repr, unknown))}; known keys: {', '.join(sorted(names))}"
+        )
+    required = {n for n, f in names.items() if f.default is f.default_factory is dataclasses.MISSING}
+    if missing := sorted(required - set(data)):
+        raise ConfigError(f"{place}: missing key {', '.join(map(repr, missing))}")
+    values = {key: _check_type(value, types[key], f"{place}.{key}") for key, value in data.items()}
+    try:
+        return cls(**values)
+    except ConfigError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{place}: {error}") from None
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """Plain JSON-ready values of a settings dataclass (tuples become lists)."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items()}
+        return [plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+    return plain(dataclasses.asdict(settings))
