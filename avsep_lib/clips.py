@@ -47,18 +47,14 @@ def read_audio(path: Path, sample_rate: int, expected_s: float, sha256: str = ""
     if not path.exists():
         raise DataError(f"audio {path} is missing; rebuild the dataset or drop its row from the manifest")
     if sha256 and sha256_file(path) != sha256:
-        raise DataError(
-            f"audio {path} is not the file the manifest describes (SHA-256 differs); rebuild the manifest"
-        )
+        raise DataError(f"audio {path} is not the file the manifest describes (SHA-256 differs); rebuild the manifest")
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise DataError(f"audio {path} cannot be read ({error}); replace the file or drop its row") from None
     if len(samples) < (expected_s - 0.05) * rate:
         found = len(samples) / rate
-        raise DataError(
-            f"audio {path} is truncated: {found:.2f} s of {expected_s:.2f} s; replace it or drop its row"
-        )
+        raise DataError(f"audio {path} is truncated: {found:.2f} s of {expected_s:.2f} s; replace it or drop its row")
     waveform = samples.mean(axis=1)
     if np.abs(waveform).sum() <= SILENCE:
         raise DataError(f"audio {path} is silent; drop its row from the manifest")
@@ -118,8 +114,7 @@ def build_clips(manifest: Path, sample_rate: int, out: Path) -> Path:
     """Decode every clip of a manifest into `out`; ``clips.json`` is written last and makes the store complete."""
     table = read_manifest(manifest)
     waveforms = [
-        read_audio(manifest.parent / row.audio, sample_rate, row.duration_s, row.sha256)
-        for row in table.itertuples()
+        read_audio(manifest.parent / row.audio, sample_rate, row.duration_s, row.sha256) for row in table.itertuples()
     ]
     lengths = np.array([len(w) for w in waveforms])
     table["start"], table["n_samples"] = np.cumsum(lengths) - lengths, lengths

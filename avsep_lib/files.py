@@ -69,6 +69,4 @@ def read_json(path: str | os.PathLike) -> Any:
     except FileNotFoundError:
         raise DataError(f"{path} is missing; `make figures` writes it") from None
     except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path} is not valid JSON ({error}); delete it and run `make figures` again"
-        ) from None
+        raise DataError(f"{path} is not valid JSON ({error}); delete it and run `make figures` again") from None

@@ -82,9 +82,7 @@ class ModelSettings:
 
     def mid_dim(self) -> int:
         """Channels of the bottleneck condition; 0 for late fusion."""
-        return {"late": 0, "middle": self.mid_dim_middle, "hierarchical": self.mid_dim_hierarchical}[
-            self.fusion
-        ]
+        return {"late": 0, "middle": self.mid_dim_middle, "hierarchical": self.mid_dim_hierarchical}[self.fusion]
 
 
 @dataclass(frozen=True)
@@ -143,11 +141,7 @@ def _check_type(value: Any, expected: Any, place: str) -> Any:
         return {k: _check_type(v, arguments[1], f"{place}.{k}") for k, v in value.items()}
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if (
-        isinstance(expected, type)
-        and isinstance(value, expected)
-        and isinstance(value, bool) == (expected is bool)
-    ):
+    if isinstance(expected, type) and isinstance(value, expected) and isinstance(value, bool) == (expected is bool):
         return value
     raise ConfigError(
         f"{place}: expected {getattr(expected, '__name__', expected)}, got {value!r} of type {type(value).__name__}"

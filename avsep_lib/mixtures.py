@@ -1,0 +1,227 @@
+"""Who is mixed with whom: a fixed training pool, and matched validation and test pairs.
+
+A mixture list is tidy: one row per (mixture_id, source) with `clip_id`, `start_s`, `frame` and `gain`. Times are in
+seconds, so that a variant at another sample rate mixes the same moments. Lists are written with their SHA-256; all
+rows of a table share them.
+
+``python -m avsep_lib.mixtures`` writes ``pool.csv``, ``val.csv``, ``test.csv`` and ``mixtures.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from avsep_lib.cli import run_main
+from avsep_lib.clips import ClipStore
+from avsep_lib.errors import DataError, LeakageError
+from avsep_lib.files import atomic_path, read_json, sha256_file, write_json
+from avsep_lib.manifest import is_solo, label_list
+from avsep_lib.settings import AudioSettings, MixtureSettings, from_dict
+
+LISTS = ("pool", "val", "test")
+
+
+def _labels_differ(a: str, b: str) -> bool:
+    return not set(label_list(a)) & set(label_list(b))
+
+
+def _random_source(rng: np.random.Generator, clip: pd.Series, clip_s: float, mixtures: MixtureSettings) -> dict:
+    """A random crop, a random frame inside it and a random gain."""
+    start_s = round(float(rng.uniform(0, max(clip.duration_s - clip_s, 0))), 4)
+    inside = rng.uniform(start_s, start_s + clip_s)
+    return {
+        "clip_id": clip.clip_id,
+        "start_s": start_s,
+        "frame": min(int(inside * clip.fps), int(clip.n_frames) - 1),
+        "gain": round(float(rng.uniform(mixtures.gain_low, mixtures.gain_high)), 4),
+    }
+
+
+def _centre_source(clip: pd.Series, clip_s: float) -> dict:
+    """The centre crop, its centre frame, no gain (validation and test)."""
+    return {
+        "clip_id": clip.clip_id,
+        "start_s": round(max(clip.duration_s - clip_s, 0) / 2, 4),
+        "frame": min(int(clip.duration_s / 2 * clip.fps), int(clip.n_frames) - 1),
+        "gain": 1.0,
+    }
+
+
+def _tidy(mixtures: list[list[dict]], prefix: str) -> pd.DataFrame:
+    rows = [
+        {"mixture_id": f"{prefix}{i:05d}", "source": j, **source}
+        for i, sources in enumerate(mixtures)
+        for j, source in enumerate(sources)
+    ]
+    return pd.DataFrame(rows, columns=["mixture_id", "source", "clip_id", "start_s", "frame", "gain"])
+
+
+def training_pool(clips: pd.DataFrame, clip_s: float, mixtures: MixtureSettings) -> pd.DataFrame:
+    """A seeded pool of two-source training mixtures.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        Manifest rows of the training split.
+    clip_s : float
+        Mixture length in seconds.
+    mixtures : MixtureSettings
+
+    Raises
+    ------
+    DataError
+        When some clip has no partner of another class.
+    """
+    clips = clips if mixtures.use_duets else clips[is_solo(clips)]
+    rng = np.random.default_rng([mixtures.seed, 1])
+    partners = {
+        labels: clips.index[[mixtures.same_class or _labels_differ(labels, other) for other in clips.labels]]
+        for labels in clips.labels.unique()
+    }
+    if lonely := [labels for labels, index in partners.items() if len(index) == 0]:
+        raise DataError(f"training pool: no clip of another class than {lonely[0]!r}; add classes or set same_class")
+    pool = []
+    for _ in range(mixtures.pool_size):
+        first = clips.loc[rng.choice(clips.index)]
+        others = partners[first.labels]
+        second = clips.loc[rng.choice(others[others != first.name] if mixtures.same_class else others)]
+        pool.append([_random_source(rng, clip, clip_s, mixtures) for clip in (first, second)])
+    return _tidy(pool, "p")
+
+
+def matched_pairs(clips: pd.DataFrame, seed: int) -> list[tuple[str, str]]:
+    """A random perfect cross-class matching of solo clips: each clip in exactly one pair.
+
+    The class with most clips left is always served first, which succeeds whenever a matching exists. With an odd
+    number of clips one is left out (the caller counts it).
+
+    Raises
+    ------
+    DataError
+        When one class holds more than half of the clips.
+    """
+    rng = np.random.default_rng(seed)
+    left = {label: list(rng.permutation(group.clip_id.to_numpy())) for label, group in clips.groupby("labels")}
+    pairs = []
+    while sum(map(len, left.values())) > 1:
+        most = max(map(len, left.values()))
+        first = rng.choice(sorted(label for label, ids in left.items() if len(ids) == most))
+        others = sorted(label for label, ids in left.items() if ids and label != first)
+        if not others:
+            raise DataError(f"matching: class {first!r} has {most} clips too many; no class may hold more than half")
+        weights = np.array([len(left[label]) for label in others], dtype=float)
+        second = rng.choice(others, p=weights / weights.sum())
+        pair = (left[first].pop(), left[second].pop())
+        pairs.append(pair if rng.random() < 0.5 else pair[::-1])
+    return pairs
+
+
+def evaluation_list(clips: pd.DataFrame, clip_s: float, seed: int, prefix: str) -> pd.DataFrame:
+    """Matched pairs of solo clips at their centre crops; see `matched_pairs`."""
+    solos = clips[is_solo(clips)].set_index("clip_id", drop=False)
+    pairs = matched_pairs(solos, seed)
+    return _tidy([[_centre_source(solos.loc[c], clip_s) for c in pair] for pair in pairs], prefix)
+
+
+def check_no_leakage(lists: dict[str, pd.DataFrame], clips: pd.DataFrame) -> None:
+    """Raise LeakageError when a video of one list occurs in another, or a list uses a foreign split.
+
+    Parameters
+    ----------
+    lists : dict
+        ``{"pool" | "val" | "test": mixture list}``.
+    clips : DataFrame
+        Manifest rows, indexed by clip_id.
+    """
+    split_of = {"pool": "train", "val": "val", "test": "test"}
+    videos = {}
+    for name, table in lists.items():
+        rows = clips.loc[table.clip_id.unique()]
+        if len(foreign := rows[rows.split != split_of[name]]):
+            clip = foreign.iloc[0]
+            raise LeakageError(
+                f"{name} list: clip {clip.clip_id!r} belongs to split {clip.split!r}, not {split_of[name]!r}"
+            )
+        videos[name] = set(rows.video_id)
+    for a, b in (("pool", "val"), ("pool", "test"), ("val", "test")):
+        if shared := sorted(videos.get(a, set()) & videos.get(b, set())):
+            raise LeakageError(f"video {shared[0]!r} is in the {a} and the {b} list; keep a video in one split")
+
+
+def build_lists(store: ClipStore, audio: AudioSettings, mixtures: MixtureSettings) -> dict[str, pd.DataFrame]:
+    """The three lists of a dataset, checked for leakage."""
+    clip_s = audio.n_samples / audio.sample_rate
+    split = {name: group for name, group in store.table.groupby("split")}
+    if missing := [name for name in ("train", "val", "test") if name not in split]:
+        raise DataError(f"{store.folder}: no clips in split {missing[0]!r}")
+    lists = {
+        "pool": training_pool(split["train"], clip_s, mixtures),
+        "val": evaluation_list(split["val"], clip_s, mixtures.seed + 1, "v"),
+        "test": evaluation_list(split["test"], clip_s, mixtures.seed + 2, "t"),
+    }
+    check_no_leakage(lists, store.table)
+    return lists
+
+
+def read_list(folder: str | Path, name: str) -> pd.DataFrame:
+    """Read one mixture list; DataError when it is not the list that ``mixtures.json`` describes."""
+    folder = Path(folder)
+    expected = read_json(folder / "mixtures.json")["sha256"][name]
+    path = folder / f"{name}.csv"
+    if not path.exists() or sha256_file(path) != expected:
+        raise DataError(
+            f"{path} is missing or was edited (SHA-256 differs from mixtures.json); delete {folder} and rerun"
+        )
+    return pd.read_csv(path, dtype={"mixture_id": str, "clip_id": str})
+
+
+def write_lists(lists: dict[str, pd.DataFrame], out: Path, store: ClipStore) -> None:
+    """Write the lists, and ``mixtures.json`` last: hashes, counts and the clips that found no partner."""
+    for name, table in lists.items():
+        with atomic_path(out / f"{name}.csv") as path:
+            table.to_csv(path, index=False)
+    solos = store.table[is_solo(store.table)]
+    unpaired = {n: sorted(set(solos.clip_id[solos.split == n]) - set(lists[n].clip_id)) for n in ("val", "test")}
+    info = {
+        "sha256": {name: sha256_file(out / f"{name}.csv") for name in LISTS},
+        "n_mixtures": {name: int(table.mixture_id.nunique()) for name, table in lists.items()},
+        "unpaired": unpaired,
+    }
+    write_json(out / "mixtures.json", info)
+
+
+def load_sources(store: ClipStore, rows: pd.DataFrame, audio: AudioSettings) -> np.ndarray:
+    """Gain-scaled, clipped source waveforms of one mixture, shape (n_sources, n_samples).
+
+    The gain comes first and the clip to [-1, 1] second, as in the lineage; the division by n is `audio.mix`.
+    """
+    if store.sample_rate != audio.sample_rate:
+        raise DataError(f"{store.folder} is at {store.sample_rate} Hz, audio.sample_rate is {audio.sample_rate}")
+    crops = []
+    for row in rows.itertuples():
+        latest = store.row(row.clip_id).n_samples - audio.n_samples
+        start = min(round(row.start_s * audio.sample_rate), latest)  # rounding may pass the end by one sample
+        crops.append(np.clip(store.crop(row.clip_id, start, audio.n_samples) * row.gain, -1, 1))
+    return np.stack(crops).astype(np.float32)
+
+
+def main() -> None:
+    """Command line: write the three lists of a dataset."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True)
+    parser.add_argument("--audio", type=json.loads, required=True)
+    parser.add_argument("--clips", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    store = ClipStore.open(arguments.clips)
+    audio, mixtures = from_dict(AudioSettings, arguments.audio), from_dict(MixtureSettings, arguments.settings)
+    write_lists(build_lists(store, audio, mixtures), arguments.out, store)
+
+
+if __name__ == "__main__":
+    run_main(main)

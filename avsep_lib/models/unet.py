@@ -1,0 +1,160 @@
+"""The audio U-Net of the Sound-of-Pixels lineage, arranged so that nothing is computed twice.
+
+The encoder runs once per mixture. The decoder runs once per source that conditions it, and in each of its
+convolutions the half that reads the skip connection is the same for all sources (ReLU, bilinear upsampling and
+convolution act on the two concatenated halves separately), so that half is computed once per mixture too.
+The outermost convolution is linear in front of a linear head, so head and convolution fold into one kernel.
+
+References
+----------
+Zhao et al., "The Sound of Pixels", ECCV 2018 (network); Ronneberger et al., 2015, doi:10.1007/978-3-319-24574-4_28.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+SLOPE = 0.2  # LeakyReLU of the encoder
+
+
+def upsample(x: torch.Tensor) -> torch.Tensor:
+    """Bilinear x2 with aligned corners."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+
+
+class DownLevel(nn.Module):
+    """LeakyReLU -> 4x4 convolution, stride 2 -> batch norm; the outermost has no activation, the ends no norm."""
+
+    def __init__(self, n_in: int, n_out: int, *, activation: bool, norm: bool) -> None:
+        super().__init__()
+        self.activation = activation
+        self.conv = nn.Conv2d(n_in, n_out, 4, stride=2, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(n_out) if norm else nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """``(B, n_in, H, W)`` to ``(B, n_out, H/2, W/2)``."""
+        return self.norm(self.conv(F.leaky_relu(x, SLOPE) if self.activation else x))
+
+
+class UpLevel(nn.Module):
+    """ReLU -> bilinear x2 -> 3x3 convolution -> batch norm on the concatenation [skip, below]."""
+
+    def __init__(self, n_skip: int, n_below: int, n_out: int) -> None:
+        super().__init__()
+        self.n_skip = n_skip
+        self.conv = nn.Conv2d(n_skip + n_below, n_out, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(n_out)
+
+    def skip_term(self, skip: torch.Tensor) -> torch.Tensor:
+        """The part of the convolution that reads the skip: the same for every source."""
+        return F.conv2d(upsample(F.relu(skip)), self.conv.weight[:, : self.n_skip], padding=1)
+
+    def forward(self, skip_term: torch.Tensor, below: torch.Tensor | None) -> torch.Tensor:
+        """Add the part that reads `below` (None: nothing below, the unconditioned innermost level), then normalise."""
+        if below is None:
+            return self.norm(skip_term)
+        return self.norm(skip_term + F.conv2d(upsample(F.relu(below)), self.conv.weight[:, self.n_skip :], padding=1))
+
+
+def folded_upconv(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """Bilinear x2, then a 3x3 convolution with a kernel per item: without ever upsampling the input channels.
+
+    Upsampling commutes with mixing channels, so the nine taps of each kernel are applied as 1x1 products at low
+    resolution; their maps are upsampled, shifted and added.
+
+    Parameters
+    ----------
+    x : Tensor, shape (B, C, H, W)
+    kernels : Tensor, shape (B, n, C, 3, 3)
+
+    Returns
+    -------
+    Tensor, shape (B, n, 2 H, 2 W)
+    """
+    batch, channels, height, width = x.shape
+    n = kernels.shape[1]
+    taps = kernels.permute(0, 1, 3, 4, 2).reshape(batch, n * 9, channels)
+    maps = torch.bmm(taps, x.reshape(batch, channels, -1)).reshape(batch, n * 9, height, width)
+    maps = F.pad(upsample(maps), (1, 1, 1, 1)).reshape(batch, n, 9, 2 * height + 2, 2 * width + 2)
+    shifted = [maps[:, :, 3 * i + j, i : i + 2 * height, j : j + 2 * width] for i in range(3) for j in range(3)]
+    return torch.stack(shifted).sum(dim=0)
+
+
+class UNet(nn.Module):
+    """Encoder and decoder; `Separator` decides what conditions them and what reads the outermost level.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        Encoder widths, outermost first; seven levels of (64, 128, 256, 512, 512, 512, 512) at paper size.
+    n_maps : int
+        Output maps of the outermost convolution (32 for late heads, 1 for middle fusion).
+    mid_dim : int
+        Channels of the condition at the bottleneck, 0 for none.
+    """
+
+    def __init__(self, channels: tuple[int, ...], n_maps: int, mid_dim: int) -> None:
+        super().__init__()
+        depth = len(channels)
+        self.mid_dim = mid_dim
+        self.input_norm = nn.BatchNorm2d(1)
+        self.down = nn.ModuleList(
+            DownLevel(n_in, n_out, activation=i > 0, norm=0 < i < depth - 1)
+            for i, (n_in, n_out) in enumerate(zip((1, *channels[:-1]), channels))
+        )
+        # Level i takes [skip of width channels[i], output of level i + 1, equally wide] to channels[i - 1].
+        self.up = nn.ModuleList(
+            UpLevel(channels[i], mid_dim if i == depth - 1 else channels[i], channels[i - 1]) for i in range(1, depth)
+        )
+        self.out = nn.Conv2d(2 * channels[0], n_maps, 3, padding=1)
+        self.apply(initialise)
+
+    def encode(self, log_magnitude: torch.Tensor) -> list[torch.Tensor]:
+        """Outputs of all encoder levels, outermost first; the last is the raw bottleneck.
+
+        Parameters
+        ----------
+        log_magnitude : Tensor, shape (B, 1, n_rows, n_frames)
+        """
+        levels, x = [], self.input_norm(log_magnitude)
+        for down in self.down:
+            x = down(x)
+            levels.append(x)
+        return levels
+
+    def skip_terms(self, levels: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Source-independent halves of the decoder convolutions, level 2 (outermost of `up`) to the innermost."""
+        return [up.skip_term(skip) for up, skip in zip(self.up, levels[1:])]
+
+    def decode(
+        self, levels: list[torch.Tensor], skip_terms: list[torch.Tensor], condition: torch.Tensor | None
+    ) -> torch.Tensor:
+        """One decoder pass up to the input of the outermost convolution.
+
+        Parameters
+        ----------
+        condition : Tensor, shape (B, mid_dim), or None
+            Tiled over the bottleneck.
+
+        Returns
+        -------
+        Tensor, shape (B, 2 * channels[0], n_rows / 2, n_frames / 2)
+            [skip, below] after the ReLU, not yet upsampled; see `folded_upconv`.
+        """
+        below = None if condition is None else condition[:, :, None, None].expand(-1, -1, *levels[-1].shape[-2:])
+        for up, skip_term in zip(reversed(self.up), reversed(skip_terms)):
+            below = up(skip_term, below)
+        return F.relu(torch.cat([levels[0], below], dim=1))
+
+
+def initialise(module: nn.Module) -> None:
+    """The lineage's initialisation: convolutions N(0, 0.001), linear layers N(0, 1e-4), batch norm N(1, 0.02)."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.normal_(module.weight, 0.0, 0.001)
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.0001)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
