@@ -1,0 +1,100 @@
+"""Settings of the two frozen encoders: the `encoders` section of a profile.
+
+They are read with `avsep_lib.settings.from_dict` (unknown key or wrong type: `ConfigError`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from avsep_lib.errors import ConfigError
+from avsep_lib.files import read_json
+from avsep_lib.settings import STRICT, from_dict
+
+Settings = TypeVar("Settings", "ImageEncoderSettings", "AudioEncoderSettings")
+
+
+@dataclass(frozen=True)
+class ImageEncoderSettings:
+    """Image encoder: `mini` is trained here, `clip` is open_clip's ViT-B-32-quickgelu with OpenAI's weights.
+
+    `clip` reads only `weights` (a safetensors file) and `hub` (``online``: fetch by tag when `weights` is empty).
+    `groups` contrast groups make one training step; every class occurs once in a group, so that no two captions of
+    a group mean the same.
+    """
+
+    kind: Literal["mini", "clip"] = "mini"
+    image_size: int = 64  # pixels
+    patch_size: int = 16
+    width: int = 128
+    layers: int = 3
+    text_width: int = 64
+    text_layers: int = 1
+    groups: int = 4
+    steps: int = 400
+    learning_rate: float = 1e-3
+    warmup: int = 40  # steps; open_clip's small model does not start without it
+    weight_decay: float = 0.05
+    seed: int = 0
+    weights: str = ""
+    hub: Literal["offline", "online"] = "offline"
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        _check_positive("image", self, ("image_size", "patch_size", "width", "layers", "groups", "steps"))
+        if self.image_size % self.patch_size:
+            raise ConfigError(
+                f"image encoder: image_size {self.image_size} is not a multiple of patch_size {self.patch_size}"
+            )
+
+
+@dataclass(frozen=True)
+class AudioEncoderSettings:
+    """Audio encoder: `mini` is trained here, `clap` is the HTS-AT audio tower of a LAION CLAP checkpoint.
+
+    `clap` reads only `model`, `weights` and `n_samples`. `n_samples` is the length of a mixture, which is what the
+    encoder hears. A training step sees `groups` times every class alone and `mixtures` different pairs of classes.
+    As in HTS-AT, ``spec_size**2 / n_mels`` spectrogram frames are folded into a square of `spec_size`.
+    """
+
+    kind: Literal["mini", "clap"] = "mini"
+    n_samples: int = 32_513
+    spec_size: int = 64
+    n_mels: int = 64
+    n_fft: int = 1024
+    embed_dim: int = 24
+    depths: tuple[int, ...] = (1, 1, 2, 1)
+    heads: tuple[int, ...] = (2, 4, 8, 16)
+    text_width: int = 64
+    text_layers: int = 1
+    groups: int = 2
+    mixtures: int = 22
+    steps: int = 300
+    learning_rate: float = 1e-3
+    warmup: int = 40  # steps
+    weight_decay: float = 0.05
+    seed: int = 0
+    model: Literal["HTSAT-tiny", "HTSAT-base", "HTSAT-large"] = "HTSAT-tiny"
+    weights: str = ""
+    hub: Literal["offline", "online"] = "offline"
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        _check_positive("audio", self, ("n_samples", "spec_size", "n_mels", "n_fft", "embed_dim", "groups", "steps"))
+        if self.spec_size % self.n_mels:
+            raise ConfigError(f"audio encoder: spec_size {self.spec_size} is not a multiple of n_mels {self.n_mels}")
+        if len(self.depths) != len(self.heads):
+            raise ConfigError(f"audio encoder: depths {self.depths} and heads {self.heads} differ in length")
+
+
+def read_settings(cls: type[Settings], path: str | Path) -> Settings:
+    """Read settings from a JSON file, strictly."""
+    return from_dict(cls, read_json(path), str(path))
+
+
+def _check_positive(place: str, settings: object, names: tuple[str, ...]) -> None:
+    for name in names:
+        if getattr(settings, name) < 1:
+            raise ConfigError(f"{place} encoder: {name} = {getattr(settings, name)}; it must be at least 1")

@@ -1,0 +1,171 @@
+"""The network parts of the encoders, built from open_clip's and laion_clap's own classes.
+
+laion_clap is never imported as a package: doing so asks a model hub for three tokenizers (and offline silently builds
+broken ones), loads wandb and edits ``sys.path``. Its HTS-AT module is loaded from the installed files under a private
+name instead, which costs 1.5 s rather than 6 s.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import types
+from functools import cache
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchlibrosa.augmentation import SpecAugmentation
+
+from avsep_lib.encoders.base import EMBEDDING_DIM
+from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings
+from avsep_lib.errors import WeightsError
+from avsep_lib.files import read_json
+
+CONTEXT_LENGTH = 24  # tokens; our captions have at most 14
+_ALIAS = "_avsep_clap_module"
+
+
+@cache
+def htsat_module() -> ModuleType:
+    """laion_clap's HTS-AT module, without running the package's ``__init__``."""
+    spec = importlib.util.find_spec("laion_clap")  # finds, does not import
+    if spec is None or not spec.submodule_search_locations:
+        raise WeightsError("the audio encoder needs laion_clap 1.1.7; run `make env`, which installs the lock")
+    package = types.ModuleType(_ALIAS)
+    package.__path__ = [str(Path(spec.submodule_search_locations[0]) / "clap_module")]
+    sys.modules[_ALIAS] = package
+    return importlib.import_module(f"{_ALIAS}.htsat")
+
+
+def clap_config(model: str) -> dict:
+    """Audio configuration of a CLAP model name (``HTSAT-tiny``), as laion_clap ships it."""
+    htsat_module()
+    folder = Path(sys.modules[_ALIAS].__path__[0])
+    return read_json(folder / "model_configs" / f"{model}.json")
+
+
+class AudioTower(nn.Module):
+    """HTS-AT and CLAP's two-layer projection; the parameter names are those of a CLAP checkpoint."""
+
+    def __init__(self, branch: nn.Module, width: int) -> None:
+        super().__init__()
+        self.audio_branch = branch
+        self.audio_projection = nn.Sequential(
+            nn.Linear(width, EMBEDDING_DIM), nn.ReLU(), nn.Linear(EMBEDDING_DIM, EMBEDDING_DIM)
+        )
+
+    def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """Unit vectors (B, 512) of waveforms (B, samples) at the branch's sample rate."""
+        features = self.audio_branch({"waveform": waveforms}, device=waveforms.device)["embedding"]
+        return F.normalize(self.audio_projection(features), dim=-1)
+
+
+def clap_tower(model: str) -> AudioTower:
+    """The full-size audio tower of `model`, randomly initialised."""
+    config = clap_config(model)
+    branch = htsat_module().create_htsat_model(SimpleNamespace(**config["audio_cfg"]))
+    return AudioTower(branch, config["embed_dim"])
+
+
+def mini_audio_tower(settings: AudioEncoderSettings, sample_rate: int) -> AudioTower:
+    """A small HTS-AT that hears `settings.n_samples` at `sample_rate` (Hz).
+
+    The hop is the shortest whole number of samples that fits the clip into the square; SpecAugment stripes scale with
+    it (at most an eighth of the frames and of the mel bands), and stochastic depth is off, the model being shallow.
+    """
+    n_frames = settings.spec_size * (settings.spec_size // settings.n_mels)
+    config = SimpleNamespace(
+        mel_bins=settings.n_mels,
+        sample_rate=sample_rate,
+        window_size=settings.n_fft,
+        hop_size=settings.n_samples // n_frames + 1,
+        fmin=50,
+        fmax=sample_rate // 2,
+    )
+    branch = htsat_module().HTSAT_Swin_Transformer(
+        spec_size=settings.spec_size,
+        num_classes=1,  # the tagging head is not used
+        embed_dim=settings.embed_dim,
+        depths=list(settings.depths),
+        num_heads=list(settings.heads),
+        drop_path_rate=0.0,
+        config=config,
+    )
+    branch.spec_augmenter = SpecAugmentation(n_frames // 8, 2, settings.n_mels // 8, 2)
+    return AudioTower(branch, branch.num_features)
+
+
+class MiniClip(nn.Module):
+    """Small CLIP: open_clip's vision and text transformers with a learned temperature."""
+
+    def __init__(self, settings: ImageEncoderSettings) -> None:
+        super().__init__()
+        from open_clip import CLIP, CLIPTextCfg, CLIPVisionCfg
+
+        self.clip = CLIP(
+            EMBEDDING_DIM,
+            CLIPVisionCfg(
+                image_size=settings.image_size,
+                patch_size=settings.patch_size,
+                width=settings.width,
+                layers=settings.layers,
+                head_width=32,
+            ),
+            CLIPTextCfg(context_length=CONTEXT_LENGTH, width=settings.text_width, heads=2, layers=settings.text_layers),
+            quick_gelu=True,
+        )
+
+    @property
+    def logit_scale(self) -> torch.Tensor:
+        """Logarithm of the inverse temperature."""
+        return self.clip.logit_scale
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """Raw features (B, 512) of normalised images (B, 3, size, size)."""
+        return self.clip.encode_image(images)
+
+    def encode_text(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Unit vectors (B, 512) of tokens (B, context)."""
+        return self.clip.encode_text(tokens, normalize=True)
+
+
+class MiniClap(nn.Module):
+    """Small CLAP: HTS-AT and a text transformer of its own, shared with nothing visual."""
+
+    def __init__(self, settings: AudioEncoderSettings, sample_rate: int) -> None:
+        super().__init__()
+        from open_clip.transformer import TextTransformer
+
+        self.audio = mini_audio_tower(settings, sample_rate)
+        self.text = TextTransformer(
+            context_length=CONTEXT_LENGTH,
+            width=settings.text_width,
+            heads=2,
+            layers=settings.text_layers,
+            output_dim=EMBEDDING_DIM,
+        )
+        self.logit_scale = nn.Parameter(torch.tensor(1 / 0.07).log())
+
+    def encode(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """Unit vectors (B, 512) of waveforms (B, n_samples)."""
+        return self.audio(waveforms)
+
+    def encode_text(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Unit vectors (B, 512) of tokens (B, context)."""
+        return F.normalize(self.text(tokens), dim=-1)
+
+
+@cache
+def _tokenizer(context_length: int):
+    from open_clip import SimpleTokenizer
+
+    return SimpleTokenizer(context_length=context_length)
+
+
+def tokenize(captions: list[str], context_length: int = CONTEXT_LENGTH) -> torch.Tensor:
+    """Byte-pair tokens (B, context) from the vocabulary that open_clip bundles; nothing is fetched."""
+    return _tokenizer(context_length)(captions)

@@ -1,0 +1,82 @@
+"""Weights on disk: safetensors only, loaded strictly, with errors that say which file belongs where."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from avsep_lib.errors import DataError, WeightsError
+from avsep_lib.files import atomic_path, canonical_json, read_json, sha256_file, sha256_text
+
+
+def save_weights(path: str | Path, module: nn.Module) -> None:
+    """Write a module's state as safetensors, atomically; equal states give equal bytes."""
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(state, temporary)
+
+
+def read_weights(path: str | Path, way_out: str) -> dict[str, torch.Tensor]:
+    """Read a safetensors file.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, truncated or no safetensors file; the message ends with `way_out`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing. {way_out}")
+    if path.suffix != ".safetensors":
+        raise WeightsError(f"{path} is not a safetensors file, and pickles are not opened here. {way_out}")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is truncated or not a safetensors file ({error}). {way_out}") from None
+
+
+def load_strict(module: nn.Module, state: dict[str, torch.Tensor], path: str | Path, way_out: str) -> None:
+    """Load `state` into `module`; a key too many, too few or of another shape is a `WeightsError`."""
+    wanted = module.state_dict()
+    missing = sorted(set(wanted) - set(state))
+    extra = sorted(set(state) - set(wanted))
+    reshaped = sorted(name for name in set(wanted) & set(state) if wanted[name].shape != state[name].shape)
+    for names, problem in ((missing, "lacks"), (extra, "has the unknown tensor"), (reshaped, "has another shape for")):
+        if names:
+            more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+            raise WeightsError(f"{path} was made for another model: it {problem} {names[0]!r}{more}. {way_out}")
+    module.load_state_dict(state, strict=True)
+
+
+def read_config(folder: Path, modality: str, way_out: str) -> dict:
+    """Read a trained encoder's config.json and check that it is one for `modality`; WeightsError otherwise.
+
+    It is written last, so a folder without it was left by an interrupted training.
+    """
+    path = folder / "config.json"
+    try:
+        config = read_json(path)
+    except DataError as error:
+        raise WeightsError(f"{folder} holds no finished encoder ({error}). {way_out}") from None
+    if config.get("modality") != modality or config["settings"]["kind"] != "mini":
+        found = f"{config.get('modality')} encoder of kind {config['settings']['kind']!r}"
+        raise WeightsError(f"{path} describes an {found}, an {modality} encoder of kind 'mini' is needed. {way_out}")
+    return config
+
+
+def content_key(weights: str | Path, config: dict) -> str:
+    """SHA-256 over the bytes of the weights and the configuration: what an embedding depends on besides its input."""
+    return sha256_text(sha256_file(weights) + canonical_json(config))
+
+
+def state_key(module: nn.Module, config: dict) -> str:
+    """`content_key` for weights that came from a hub cache instead of a named file: SHA-256 over the tensors."""
+    digest = hashlib.sha256(canonical_json(config).encode())
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
