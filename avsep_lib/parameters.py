@@ -1,0 +1,128 @@
+"""The signature of every notebook: one strict model each, the same for papermill, the runner and a reader.
+
+A notebook's ``parameters`` cell repeats its model (names, types, defaults; a test compares them); its setup cell calls
+`notebook_parameters`. To add a notebook, add a class and a line of `NOTEBOOKS`.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from avsep_lib.errors import ConfigError
+
+
+class NotebookParameters(BaseModel):
+    """What every notebook accepts."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    profile: str = Field("demo", description="file in config/, without suffix")
+
+
+class WithIntervals(NotebookParameters):
+    """Notebooks whose numbers carry bootstrap intervals."""
+
+    seed: int = Field(1234, ge=0, description="bootstrap only; training seeds live in config/runs.csv")
+    n_bootstrap: int = Field(2000, ge=1, description="resamples over mixtures, not over sources")
+
+
+class Dataset(NotebookParameters):
+    """``01_dataset``: data card."""
+
+
+class Encoders(WithIntervals):
+    """``02_encoders``: what the frozen encoders know."""
+
+
+class Training(NotebookParameters):
+    """``03_training``: one row of runs.csv."""
+
+    run_id: str = Field("hier_align-s0", description="run_id in config/runs.csv")
+
+
+class SeparationTables(WithIntervals):
+    """``04_separation_tables``: Tables 1 to 3."""
+
+
+class Ablation(WithIntervals):
+    """``06_ablation``: Table 6."""
+
+
+class Qualitative(NotebookParameters):
+    """``09_qualitative``: Figure 3."""
+
+    baseline: str = Field("late-s0", description="run_id in config/runs.csv")
+    candidate: str = Field("hier_align-s0", description="run_id in config/runs.csv")
+
+
+class Pipeline(NotebookParameters):
+    """``10_pipeline``: Figure 2."""
+
+    run_id: str = Field("hier_align-s0", description="run_id in config/runs.csv; gives the model to draw")
+
+
+NOTEBOOKS: dict[str, type[NotebookParameters]] = {
+    "01_dataset": Dataset,
+    "02_encoders": Encoders,
+    "03_training": Training,
+    "04_separation_tables": SeparationTables,
+    "06_ablation": Ablation,
+    "09_qualitative": Qualitative,
+    "10_pipeline": Pipeline,
+}
+
+
+def notebook_parameters(stem: str, **values: Any) -> NotebookParameters:
+    """Check the parameters of a notebook.
+
+    Parameters
+    ----------
+    stem : str
+        File name without suffix, e.g. ``"06_ablation"``.
+    **values
+        The parameters. Inside a notebook that papermill parameterised, names that papermill injected and that are not
+        passed here count as well, so that ``-p typo 5`` is an error although papermill itself only warns.
+
+    Returns
+    -------
+    NotebookParameters
+        Frozen; ``.model_dump()`` gives the mapping for sidecars.
+
+    Raises
+    ------
+    ConfigError
+        Unknown notebook, unknown or mistyped parameter; names the notebook, the key and the known keys.
+    """
+    if stem not in NOTEBOOKS:
+        raise ConfigError(f"no notebook {stem!r}; known notebooks: {', '.join(NOTEBOOKS)}")
+    try:
+        return NOTEBOOKS[stem](**(_injected_parameters() | values))
+    except ValidationError as error:
+        known = ", ".join(NOTEBOOKS[stem].model_fields)
+        problems = "; ".join(_problem(item) for item in error.errors())
+        raise ConfigError(f"notebook {stem}: {problems}. Known parameters: {known}") from None
+
+
+def _problem(item: dict[str, Any]) -> str:
+    name = ".".join(map(str, item["loc"]))
+    if item["type"] == "extra_forbidden":
+        return f"unknown parameter {name!r} (value {item['input']!r})"
+    return f"parameter {name!r} is {item['input']!r} of type {type(item['input']).__name__}: {item['msg']}"
+
+
+def _injected_parameters() -> dict[str, Any]:
+    """Names and values of the cell papermill injected into the running notebook; empty anywhere else."""
+    shell = getattr(builtins, "get_ipython", lambda: None)()
+    cells = shell.user_ns.get("In", []) if shell else []
+    injected: dict[str, Any] = {}
+    for cell in cells:
+        if cell.startswith("# Parameters\n"):  # papermill's own first line
+            injected = {
+                node.targets[0].id: shell.user_ns.get(node.targets[0].id)
+                for node in ast.parse(cell).body
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+            }
+    return injected
