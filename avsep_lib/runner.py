@@ -142,15 +142,14 @@ def _execute(notebook: Path, parameters: dict[str, Any], log: Path, config: Any,
 
 
 def _failed_cell(log: Path) -> tuple[int, str]:
-    """Position (from 1) and first line of the cell that failed or was running when the log was last written."""
+    """Position in the log (from 1) and first line of the cell that failed, or else of the last that was started."""
     cells = json.loads(log.read_text())["cells"]
-    states = [cell["metadata"].get("papermill", {}).get("status") for cell in cells]
-    for wanted in ("failed", "running", "pending"):
-        if wanted in states:
-            position = states.index(wanted)
-            lines = [line for line in "".join(cells[position]["source"]).splitlines() if line.strip()]
-            return position + 1, lines[0] if lines else ""
-    return len(cells), ""
+    records = [cell["metadata"].get("papermill", {}) for cell in cells]
+    failed = [i for i, record in enumerate(records) if record.get("status") == "failed"]
+    started = [i for i, record in enumerate(records) if record.get("start_time") and cells[i]["cell_type"] == "code"]
+    position = (failed or started or [0])[-1]
+    lines = [line for line in "".join(cells[position]["source"]).splitlines() if line.strip()]
+    return position + 1, lines[0] if lines else ""
 
 
 def _failure(notebook: Path, log: Path, cell: tuple[int, str], reason: str) -> str:

@@ -46,7 +46,9 @@ def test_figure_and_sidecar(root):
     assert record["inputs"] == {"scores.csv": sha256_file(root / "scores.csv")}
     assert record["parameters"] == {"seed": 1}
     assert "avsep_lib.artifacts" in record["code"]["modules"]
-    assert record["packages"]["numpy"] and record["python"] and record["hardware"]["cores"] >= 1
+    assert record["packages"]["numpy"]
+    assert record["python"]
+    assert record["hardware"]["cores"] >= 1
     assert record["wall_time_s"] >= 0
     pd.testing.assert_frame_equal(pd.read_csv(folder / "fig_curve.csv"), data)
 
@@ -77,10 +79,15 @@ def test_table_formats(root):
     folder = root / "results/smoke/artifacts"
     assert "1.23456" in (folder / "tab_ablation.csv").read_text()
     markdown = (folder / "tab_ablation.md").read_text()
-    assert "1.23 " in markdown and "–" in markdown and "| 3 " in markdown
+    assert "1.23 " in markdown
+    assert "–" in markdown
+    assert "| 3 " in markdown
     latex = (folder / "tab_ablation.tex").read_text()
-    assert r"\toprule" in latex and r"late \& early" in latex and r"hier\_align" in latex
-    assert r"\caption{50 \% of it.}" in latex and r"\label{tab:ablation}" in latex
+    assert r"\toprule" in latex
+    assert r"late \& early" in latex
+    assert r"hier\_align" in latex
+    assert r"\caption{50 \% of it.}" in latex
+    assert r"\label{tab:ablation}" in latex
     assert "{lrr}" in latex
 
 

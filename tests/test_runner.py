@@ -25,7 +25,8 @@ def notebook(tmp_path):
     """Write ``06_ablation.ipynb`` with the given cells after parameters and setup."""
 
     def write(*cells):
-        nb = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nb = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
         nb.cells = [nbformat.v4.new_code_cell(source) for source in (PARAMETERS, SETUP, *cells)]
         nb.cells[0].metadata["tags"] = ["parameters"]
         path = tmp_path / "06_ablation.ipynb"
@@ -65,8 +66,10 @@ def test_a_failure_keeps_the_log_and_removes_an_old_output(run, notebook, tmp_pa
     with pytest.raises(runner.NotebookError) as caught:
         run(path, seed=1)
     message = str(caught.value)
-    assert "06_ablation.ipynb" in message and "ValueError: clip c17 is silent" in message
-    assert "raise ValueError" in message and "logs/run.ipynb" in message
+    assert "06_ablation.ipynb" in message
+    assert "ValueError: clip c17 is silent" in message
+    assert "raise ValueError" in message
+    assert "logs/run.ipynb" in message
     assert "clip c17 is silent" in (tmp_path / "logs/run.ipynb").read_text()
     assert not (tmp_path / "out/run.ipynb").exists()
 
@@ -142,9 +145,11 @@ def test_command_line_fails_in_a_few_lines(tmp_path, notebook):
     given = ["--parameters", '{"profile": "smoke"}']
     result = subprocess.run([*command, *given], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 1
-    assert "KeyError: 'hier'" in result.stderr and "Traceback" not in result.stderr
+    assert "KeyError: 'hier'" in result.stderr
+    assert "Traceback" not in result.stderr
     broken = subprocess.run([*command, "--parameters", "seed=1"], cwd=tmp_path, capture_output=True, text=True)
-    assert broken.returncode == 1 and "JSON" in broken.stderr
+    assert broken.returncode == 1
+    assert "JSON" in broken.stderr
 
 
 def test_plain_papermill_catches_a_typo_too(tmp_path, notebook):
@@ -152,6 +157,8 @@ def test_plain_papermill_catches_a_typo_too(tmp_path, notebook):
     environment = os.environ | {"JUPYTER_PREFER_ENV_PATH": "1"}
     run = {"cwd": tmp_path, "capture_output": True, "text": True, "env": environment}
     good = subprocess.run([*papermill, "-p", "seed", "3"], **run)
-    assert good.returncode == 0 and printed(tmp_path / "out.ipynb").strip() == "3", good.stderr
+    assert good.returncode == 0, good.stderr
+    assert printed(tmp_path / "out.ipynb").strip() == "3"
     bad = subprocess.run([*papermill, "-p", "typo", "5"], **run)
-    assert bad.returncode != 0 and "unknown parameter 'typo'" in bad.stderr
+    assert bad.returncode != 0
+    assert "unknown parameter 'typo'" in bad.stderr
