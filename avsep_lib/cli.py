@@ -1,15 +1,28 @@
-"""How every command of the suite ends: a clear line and exit code 1 for a mistake, a traceback for a bug."""
+"""What all commands of the suite share: JSON arguments, and how they end."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from avsep_lib.errors import AvsepError
+from avsep_lib.files import read_json
+
+
+def json_argument(text: str) -> Any:
+    """Argument type: JSON written out (the workflow does), or the path of a JSON file (people do)."""
+    try:
+        return json.loads(text) if text.lstrip().startswith(("{", "[")) else read_json(Path(text))
+    except (json.JSONDecodeError, AvsepError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither JSON nor a readable JSON file: {error}") from None
 
 
 def run_main(main: Callable[[], None]) -> None:
-    """Run a command line's `main`; turn `AvsepError` into one line on stderr and exit code 1."""
+    """Run a command line's `main`: `AvsepError` becomes one line on stderr and exit code 1, a bug its traceback."""
     try:
         main()
     except AvsepError as error:

@@ -10,13 +10,12 @@ rows of a table share them.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from avsep_lib.cli import run_main
+from avsep_lib.cli import json_argument, run_main
 from avsep_lib.clips import ClipStore
 from avsep_lib.errors import DataError, LeakageError
 from avsep_lib.files import atomic_path, read_json, sha256_file, write_json
@@ -213,8 +212,8 @@ def load_sources(store: ClipStore, rows: pd.DataFrame, audio: AudioSettings) -> 
 def main() -> None:
     """Command line: write the three lists of a dataset."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True)
-    parser.add_argument("--audio", type=json.loads, required=True)
+    parser.add_argument("--settings", type=json_argument, required=True)
+    parser.add_argument("--audio", type=json_argument, required=True)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()

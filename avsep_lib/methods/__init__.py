@@ -1,0 +1,1 @@
+"""Separation methods behind one interface; see `avsep_lib.methods.base`."""

@@ -1,0 +1,69 @@
+"""Trained separators of the HFRA family: late, middle and hierarchical fusion, with or without alignment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+
+from avsep_lib.audio import LOG_FLOOR, warp
+from avsep_lib.errors import WeightsError
+from avsep_lib.methods.base import MaskMethod, Query, query_values
+from avsep_lib.models.separator import Separator, SeparatorOutput
+from avsep_lib.settings import RunConfig, from_dict
+from avsep_lib.train import prepare_visual
+
+
+class HFRA(MaskMethod):
+    """A trained run.
+
+    Queries are ``image``: a frozen embedding (512,), or a frame (3, H, W) uint8 where the visual backbone is trained.
+    """
+
+    def __init__(self, config: RunConfig, model: Separator) -> None:
+        super().__init__(config.audio)
+        self.config = config
+        self.model = model.eval().to(memory_format=torch.channels_last)
+
+    @classmethod
+    def load(cls, path: str | Path) -> HFRA:
+        """Load ``model.safetensors``; its metadata hold the configuration.
+
+        Raises
+        ------
+        WeightsError
+            Missing, truncated, or not a checkpoint of this suite.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise WeightsError(f"checkpoint {path} is missing; `make figures` trains it")
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"checkpoint {path} cannot be read ({error}); delete it and train again") from None
+        if "config" not in metadata:
+            raise WeightsError(f"checkpoint {path} holds no configuration; it was not written by avsep_lib.train")
+        config = from_dict(RunConfig, json.loads(metadata["config"]), f"{path} (configuration)")
+        model = Separator(config.model)
+        try:
+            model.load_state_dict(tensors, strict=True)
+        except RuntimeError as error:
+            raise WeightsError(f"checkpoint {path} does not fit its own configuration: {error}") from None
+        return cls(config, model)
+
+    @torch.no_grad()
+    def forward(self, spectrum: torch.Tensor, queries: list[Query]) -> SeparatorOutput:
+        """Run the network on one mixture spectrogram, complex ``(n_bins, n_frames)``."""
+        values = query_values(queries, "image", "HFRA")
+        visual = prepare_visual(torch.from_numpy(np.stack(values)))
+        log_magnitude = torch.log(warp(spectrum.abs() + LOG_FLOOR, self.audio))
+        return self.model(log_magnitude[None, None], visual[None])
+
+    def masks(self, spectrum: torch.Tensor, queries: list[Query]) -> torch.Tensor:
+        """Masks ``(n, n_rows, n_frames)``."""
+        return self.forward(spectrum, queries).masks[0]

@@ -1,0 +1,177 @@
+"""Separate the test pairs and score every source: one tidy row per (mixture, source, mask type).
+
+``python -m avsep_lib.score`` writes ``scores/<run_id>.csv`` for a trained run; ``--references`` instead of ``--model``
+scores the floor and the ceilings, which are ordinary rows. The test split is read here, once per finished run.
+
+Columns: run_id, method (table row), mixture_id, source, clip_id, instrument, partner, seed, mask, sdr_db, sir_db,
+sar_db, si_sdr_db, mixture_sdr_db, mixture_si_sdr_db, sdri_db, si_sdri_db, status. A silent estimate has status
+``silent_estimate`` and no numbers: it is counted, never averaged and never dropped unseen.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from avsep_lib.audio import mix
+from avsep_lib.bss_eval import References
+from avsep_lib.cli import json_argument, run_main
+from avsep_lib.clips import ClipStore
+from avsep_lib.encoders.store import EmbeddingStore
+from avsep_lib.features import load_frame
+from avsep_lib.files import atomic_path
+from avsep_lib.methods.base import MaskMethod, Query
+from avsep_lib.methods.hfra import HFRA
+from avsep_lib.methods.references import REFERENCES
+from avsep_lib.metrics import si_sdr
+from avsep_lib.mixtures import load_sources, read_list
+from avsep_lib.settings import AudioSettings, from_dict
+
+COLUMNS = [
+    "run_id", "method", "mixture_id", "source", "clip_id", "instrument", "partner", "seed", "mask",
+    "sdr_db", "sir_db", "sar_db", "si_sdr_db", "mixture_sdr_db", "mixture_si_sdr_db", "sdri_db", "si_sdri_db", "status",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MixtureItem:
+    """One test mixture.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        Its rows of ``test.csv``.
+    waveform : ndarray, shape (n_samples,)
+    sources : ndarray, shape (n, n_samples)
+        The sources as they are in the mixture (scaled by 1/n).
+    """
+
+    rows: pd.DataFrame
+    waveform: np.ndarray
+    sources: np.ndarray
+
+    @property
+    def mixture_id(self) -> str:
+        """Identifier in ``test.csv``."""
+        return self.rows.mixture_id.iloc[0]
+
+
+def list_items(store: ClipStore, mixtures: Path, audio: AudioSettings, which: str) -> Iterator[MixtureItem]:
+    """The mixtures of a list, in order."""
+    for _, rows in read_list(mixtures, which).groupby("mixture_id", sort=False):
+        waveform, sources = mix(torch.from_numpy(load_sources(store, rows, audio)))
+        yield MixtureItem(rows, waveform.numpy(), sources.numpy())
+
+
+QueryMaker = Callable[[MixtureItem], list[Query]]
+
+
+def image_queries(images: EmbeddingStore) -> QueryMaker:
+    """Queries from stored embeddings of each source's frame."""
+    return lambda item: [Query("image", images.frames(r.clip_id)[r.frame]) for r in item.rows.itertuples()]
+
+
+def frame_queries(store: ClipStore, size: int) -> QueryMaker:
+    """Queries from the frames themselves, for trained visual backbones."""
+    return lambda item: [Query("image", load_frame(store, r.clip_id, r.frame, size)) for r in item.rows.itertuples()]
+
+
+def oracle_queries(item: MixtureItem) -> list[Query]:
+    """Queries that hold the truth, for ideal masks."""
+    return [Query("audio", source) for source in item.sources]
+
+
+def score_item(method: MaskMethod, queries: list[Query], item: MixtureItem, store: ClipStore) -> list[dict]:
+    """Rows of one mixture, without the columns that name the run."""
+    n_output = method.audio.n_output
+    references = item.sources[:, :n_output]
+    factorised = References(references)  # shared by both mask types and the mixture baseline
+    baseline = np.repeat(item.waveform[None, :n_output], len(references), axis=0)
+    estimates = method.estimate(item.waveform, queries)
+    stacked = np.stack([*estimates.values(), baseline])
+    scores, si = factorised.bss_eval(stacked), si_sdr(references, stacked)
+    labels = [store.row(clip_id).labels for clip_id in item.rows.clip_id]
+    rows = []
+    for k, mask in enumerate(estimates):
+        for i, source in enumerate(item.rows.itertuples()):
+            values = {"sdr_db": scores.sdr_db[k, i], "sir_db": scores.sir_db[k, i], "sar_db": scores.sar_db[k, i]}
+            rows.append(
+                {
+                    "mixture_id": item.mixture_id,
+                    "source": source.source,
+                    "clip_id": source.clip_id,
+                    "instrument": labels[i],
+                    "partner": "+".join(labels[:i] + labels[i + 1 :]),
+                    "mask": mask,
+                    **values,
+                    "si_sdr_db": si[k, i],
+                    "mixture_sdr_db": scores.sdr_db[-1, i],
+                    "mixture_si_sdr_db": si[-1, i],
+                    "sdri_db": scores.sdr_db[k, i] - scores.sdr_db[-1, i],
+                    "si_sdri_db": si[k, i] - si[-1, i],
+                    "status": "silent_estimate" if np.isnan(values["sdr_db"]) else "ok",
+                }
+            )
+    return rows
+
+
+def score_method(
+    method: MaskMethod, make_queries: QueryMaker, store: ClipStore, mixtures: Path, **names: object
+) -> pd.DataFrame:
+    """Score a method on the test list; `names` are the columns run_id, method and seed."""
+    rows = [
+        {**names, **row}
+        for item in list_items(store, mixtures, method.audio, "test")
+        for row in score_item(method, make_queries(item), item, store)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def score_run(model: Path, store: ClipStore, mixtures: Path, images: EmbeddingStore) -> pd.DataFrame:
+    """Scores of a trained run."""
+    method = HFRA.load(model)
+    config = method.config
+    trained_backbone = config.model.backbone == "resnet18"
+    queries = frame_queries(store, config.model.frame_size) if trained_backbone else image_queries(images)
+    row = config.run_id.removesuffix(f"-s{config.seed}")
+    return score_method(method, queries, store, mixtures, run_id=config.run_id, method=row, seed=config.seed)
+
+
+def score_references(audio: AudioSettings, store: ClipStore, mixtures: Path) -> pd.DataFrame:
+    """Scores of the floor and the ceilings; they have no seed (-1)."""
+    return pd.concat(
+        [
+            score_method(method(audio), oracle_queries, store, mixtures, run_id=name, method=name, seed=-1)
+            for name, method in REFERENCES.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def main() -> None:
+    """Command line: score one run, or the references."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--model", type=Path, help="model.safetensors of a run")
+    what.add_argument("--references", type=json_argument, help="audio settings as JSON: score floor and ceilings")
+    for name in ("clips", "mixtures", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--images", type=Path, help="image embeddings (with --model)")
+    arguments = parser.parse_args()
+    store = ClipStore.open(arguments.clips)
+    if arguments.model:
+        scores = score_run(arguments.model, store, arguments.mixtures, EmbeddingStore.open(arguments.images))
+    else:
+        scores = score_references(from_dict(AudioSettings, arguments.references), store, arguments.mixtures)
+    with atomic_path(arguments.out) as path:
+        scores.to_csv(path, index=False, float_format="%.6f")
+
+
+if __name__ == "__main__":
+    run_main(main)

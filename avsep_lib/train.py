@@ -1,0 +1,317 @@
+"""One row of ``config/runs.csv``: a short training loop on Lightning Fabric.
+
+``python -m avsep_lib.train --config JSON --features DIR --out DIR`` writes ``model.safetensors`` (the checkpoint with
+the best validation SI-SDR; its configuration is in the file's metadata), ``history.csv`` and ``cost.json``.
+A killed job resumes from ``state.ckpt`` (weights, optimiser, random states, position in the data) and ends with the
+same weights as an undisturbed one. Needs torch, numpy, scipy, safetensors and Fabric, nothing else.
+
+The test split is never read here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from avsep_lib.audio import LOG_FLOOR, apply_mask, stft, warp
+from avsep_lib.cli import json_argument, run_main
+from avsep_lib.errors import ConfigError, DataError, WeightsError
+from avsep_lib.files import atomic_path, canonical_json, sha256_file, sha256_text, write_json
+from avsep_lib.losses import SEPARATION, alignment
+from avsep_lib.metrics import si_sdr
+from avsep_lib.models.separator import Separator
+from avsep_lib.settings import AudioSettings, RunConfig, TrainingSettings, from_dict, to_dict
+
+HISTORY = ["step", "epoch", "learning_rate", "loss_separation", "loss_alignment", "val_si_sdr_db"]
+
+
+def learning_rate(step: int, training: TrainingSettings) -> float:
+    """Learning rate before update `step` (0-based).
+
+    ``code``: linear warm-up, linear decay to a tenth at `decay_end_fraction`, constant after (released code).
+    ``paper``: 1e-4, a tenth of it from epoch 60 of about 133, i.e. from 45 % of the steps (section 4.1).
+    """
+    if training.schedule == "paper":
+        return 1e-4 if step < round(training.steps * 60 / 133) else 1e-5
+    warmup = max(round(training.steps * training.warmup_fraction), 1)
+    end = max(round(training.steps * training.decay_end_fraction), warmup + 1)
+    if step < warmup:
+        return training.learning_rate * (step + 1) / warmup
+    return training.learning_rate * (1 - 0.9 * min((step - warmup) / (end - warmup), 1))
+
+
+def batch_indices(seed: int, step: int, batch_size: int, n_items: int) -> np.ndarray:
+    """Items of batch `step`: consecutive slices of an endless sequence of seeded permutations.
+
+    The order depends on (seed, step) alone, so a resumed job continues exactly where it stopped.
+    """
+    positions = np.arange(step * batch_size, (step + 1) * batch_size)
+    epochs = positions // n_items
+    orders = {e: np.random.default_rng([seed, int(e)]).permutation(n_items) for e in np.unique(epochs)}
+    return np.array([orders[e][p % n_items] for e, p in zip(epochs, positions)])
+
+
+def load_features(path: Path) -> dict[str, torch.Tensor]:
+    """Tensors of a features file; DataError names a missing or truncated one."""
+    if not path.exists():
+        raise DataError(f"features {path} are missing; `make figures` computes them")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise DataError(f"features {path} cannot be read ({error}); delete the file and run `make figures`") from None
+
+
+@dataclass
+class TrainingData:
+    """Features of the pool, served as batches."""
+
+    tensors: dict[str, torch.Tensor]
+    visual: str  # "images" (frozen embeddings) or "frames" (trained backbone)
+
+    def __len__(self) -> int:
+        return len(self.tensors["mixture"])
+
+    def batch(self, indices: np.ndarray, device: torch.device) -> dict[str, torch.Tensor]:
+        """Tensors of the given items: mixture, sources, teacher and the visual input."""
+        index = torch.from_numpy(indices)
+        batch = {k: self.tensors[k][index].to(device) for k in ("mixture", "sources", "teacher")}
+        batch["visual"] = prepare_visual(self.tensors[self.visual][index].to(device))
+        return batch
+
+
+def prepare_visual(visual: torch.Tensor) -> torch.Tensor:
+    """Frames (uint8) to [0, 1]; embeddings as they are."""
+    return visual.float() / 255 if visual.dtype == torch.uint8 else visual
+
+
+def batch_losses(model: torch.nn.Module, batch: dict[str, torch.Tensor], config: RunConfig) -> dict[str, torch.Tensor]:
+    """Separation and alignment loss of a batch; the latter is reported even where it is not trained."""
+    output = model(torch.log(batch["mixture"]), batch["visual"])
+    separation = SEPARATION[config.training.loss](output.logits.float(), batch["sources"], batch["mixture"])
+    return {"separation": separation, "alignment": alignment(output.bottleneck.float(), batch["teacher"])}
+
+
+def total_loss(losses: dict[str, torch.Tensor], config: RunConfig) -> torch.Tensor:
+    """L_sep + lambda L_align (Eq. 8), or L_sep alone."""
+    if not config.alignment:
+        return losses["separation"]
+    return losses["separation"] + config.training.alignment_weight * losses["alignment"]
+
+
+@torch.no_grad()
+def validation_si_sdr(
+    model: torch.nn.Module, val: dict[str, torch.Tensor], visual: str, audio: AudioSettings, batch_size: int
+) -> float:
+    """Mean SI-SDR in dB over the sources of all validation pairs, soft masks.
+
+    A silent estimate has no SI-SDR; it counts as -30 dB here, so that silence is never selected.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    scores = []
+    for i in range(0, len(val["waveform"]), batch_size):
+        part = slice(i, i + batch_size)
+        spectrum = stft(val["waveform"][part].to(device), audio)
+        log_magnitude = torch.log(warp(spectrum.abs() + LOG_FLOOR, audio))[:, None]
+        masks = model(log_magnitude, prepare_visual(val[visual][part].to(device))).masks.float()
+        estimates = apply_mask(spectrum[:, None], masks, audio)
+        scores.append([si_sdr(r, e) for r, e in zip(val["references"][part].numpy(), estimates.cpu().numpy())])
+    model.train()
+    return float(np.nan_to_num(np.concatenate(scores), nan=-30.0).mean())
+
+
+@dataclass
+class Progress:
+    """Position, log and best checkpoint of a job: everything beside model, optimiser and random state."""
+
+    step: int = 0
+    seconds: float = 0.0
+    history: list[list[float]] = field(default_factory=list)
+    best_si_sdr: float = -float("inf")
+    best_step: int = 0
+    best: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+def _save_state(path: Path, model: torch.nn.Module, optimizer: Any, progress: Progress, fingerprint: str) -> None:
+    """Write the resumable state atomically; tensors and plain types only, so that it loads with weights_only."""
+    state = {
+        "fingerprint": fingerprint,
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "rng": torch.get_rng_state(),
+        "progress": dict(vars(progress)),
+    }
+    with atomic_path(path) as temporary:
+        torch.save(state, temporary)
+
+
+def _restore_state(path: Path, model: torch.nn.Module, optimizer: Any, fingerprint: str) -> Progress:
+    """State of an interrupted job, or a fresh start when there is none or it belongs to other inputs."""
+    if not path.exists():
+        return Progress()
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:
+        raise WeightsError(
+            f"{path} cannot be read ({type(error).__name__}); delete it to start this run anew"
+        ) from None
+    if state["fingerprint"] != fingerprint:
+        print(f"{path} belongs to another configuration or other features: starting anew", flush=True)
+        return Progress()
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    torch.set_rng_state(state["rng"])
+    print(f"resuming at step {state['progress']['step']}", flush=True)
+    return Progress(**state["progress"])
+
+
+def _snapshot(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}
+
+
+def _write_results(out: Path, config: RunConfig, progress: Progress, device: str) -> None:
+    """History and cost first, the model last: its presence means the run is complete."""
+    with atomic_path(out / "history.csv") as path, path.open("w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(HISTORY)
+        writer.writerows(progress.history)
+    write_json(
+        out / "cost.json",
+        {
+            "seconds": round(progress.seconds, 1),
+            "steps": config.training.steps,
+            "device": device,
+            "threads": torch.get_num_threads(),
+            "best_step": progress.best_step,
+            "best_val_si_sdr_db": progress.best_si_sdr,
+        },
+    )
+    with atomic_path(out / "model.safetensors") as path:
+        save_file(progress.best, path, metadata={"config": canonical_json(to_dict(config))})
+
+
+def train(config: RunConfig, features: Path, out: Path, *, stop_after: int | None = None) -> Path | None:
+    """Train one run, or continue it.
+
+    Parameters
+    ----------
+    config : RunConfig
+    features : Path
+        Folder with ``train.safetensors`` and ``val.safetensors``.
+    out : Path
+        Run folder.
+    stop_after : int, optional
+        Leave after this many steps with a resumable state, as an interruption would (tests, time limits).
+
+    Returns
+    -------
+    Path or None
+        ``model.safetensors``, or None when stopped early.
+
+    Raises
+    ------
+    DataError, WeightsError, ConfigError
+        Missing or truncated input, unusable state, features that do not fit the configuration.
+    """
+    training = config.training
+    fabric = Fabric(accelerator="auto", devices=1, precision=training.precision)
+    torch.use_deterministic_algorithms(True, warn_only=fabric.device.type != "cpu")
+    torch.manual_seed(config.seed)
+    visual = "frames" if config.model.backbone == "resnet18" else "images"
+    data = TrainingData(load_features(features / "train.safetensors"), visual)
+    val = load_features(features / "val.safetensors")
+    _check_fit(config, data)
+
+    model = Separator(config.model).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate)
+    model, optimizer = fabric.setup(model, optimizer)
+    fingerprint = sha256_text(canonical_json(to_dict(config)) + sha256_file(features / "train.safetensors"))
+    progress = _restore_state(out / "state.ckpt", model, optimizer, fingerprint)
+    every = max(training.steps // training.validations, 1)
+    sums, started = {"separation": 0.0, "alignment": 0.0}, time.perf_counter() - progress.seconds
+    out.mkdir(parents=True, exist_ok=True)
+
+    while progress.step < training.steps:
+        rate = learning_rate(progress.step, training)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        batch = data.batch(batch_indices(config.seed, progress.step, training.batch_size, len(data)), fabric.device)
+        losses = batch_losses(model, batch, config)
+        optimizer.zero_grad()
+        fabric.backward(total_loss(losses, config))
+        fabric.clip_gradients(model, optimizer, max_norm=training.clip_norm)
+        optimizer.step()
+        progress.step += 1
+        for name in sums:
+            sums[name] += losses[name].item()
+
+        if progress.step % every == 0 or progress.step == training.steps:
+            score = validation_si_sdr(model, val, visual, config.audio, training.batch_size)
+            steps = progress.step - (int(progress.history[-1][0]) if progress.history else 0)
+            epoch = progress.step * training.batch_size / len(data)
+            means = [sums[name] / steps for name in ("separation", "alignment")]
+            progress.history.append([progress.step, round(epoch, 4), rate, *means, score])
+            sums = dict.fromkeys(sums, 0.0)
+            if not np.isfinite(means[0]):
+                raise DataError(
+                    f"run {config.run_id}: the loss is {means[0]} at step {progress.step}; lower learning_rate"
+                )
+            if score > progress.best_si_sdr:
+                progress.best_si_sdr, progress.best_step, progress.best = score, progress.step, _snapshot(model)
+            progress.seconds = time.perf_counter() - started
+            _report(config, progress)
+            _save_state(out / "state.ckpt", model, optimizer, progress, fingerprint)
+        if stop_after is not None and progress.step >= stop_after:
+            return None
+
+    _write_results(out, config, progress, str(fabric.device))
+    (out / "state.ckpt").unlink(missing_ok=True)
+    return out / "model.safetensors"
+
+
+def _check_fit(config: RunConfig, data: TrainingData) -> None:
+    expected = (config.audio.n_rows, config.audio.n_frames)
+    found = tuple(data.tensors["mixture"].shape[-2:])
+    if found != expected:
+        raise ConfigError(
+            f"run {config.run_id}: features are {found} (rows, frames), the configuration says {expected}"
+        )
+    if len(data) < config.training.batch_size:
+        raise ConfigError(
+            f"run {config.run_id}: batch_size {config.training.batch_size} exceeds the pool of {len(data)}"
+        )
+
+
+def _report(config: RunConfig, progress: Progress) -> None:
+    """One line of progress with an estimate of the time left."""
+    left = progress.seconds / progress.step * (config.training.steps - progress.step)
+    step, _, _, separation, aligned, score = progress.history[-1]
+    print(
+        f"{config.run_id}: step {step}/{config.training.steps}  loss {separation:.4f}  align {aligned:.3f}  "
+        f"val SI-SDR {score:.2f} dB  {progress.seconds:.0f} s, {left:.0f} s left",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Command line: train one run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=json_argument, required=True, help="resolved RunConfig as JSON")
+    parser.add_argument("--features", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    train(from_dict(RunConfig, arguments.config, "--config"), arguments.features, arguments.out)
+
+
+if __name__ == "__main__":
+    run_main(main)
