@@ -1,25 +1,66 @@
-# make figures | test | lab | clean: the four things people do here.
-# PROFILE=smoke|demo|paper and CORES=n are understood by `make figures`.
+# The things people do here:  make figures | test | lab | clean
+# `make figures` understands PROFILE=smoke|demo|paper and CORES=n; the first use of any target makes the environment.
 PROFILE ?= demo
 CORES   ?= $(shell nproc 2>/dev/null || echo 2)
-PYTHON  ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+GPUS    ?= $(shell nvidia-smi --list-gpus 2>/dev/null | grep -c . | grep -v '^0')
 VENV    ?= .venv
 BIN      = $(abspath $(VENV))/bin
+READY    = $(VENV)/.ready
 
-# Model hubs are never contacted unless a profile says `hub: online`.
+# The first interpreter that really runs and is 3.11 or 3.12 (a version manager's shim may exist and not run).
+RUNS     = -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null
+PYTHON  ?= $(shell for p in python3.12 python3.11 python3; do if "$$p" $(RUNS); then echo "$$p"; break; fi; done)
+
+# Model hubs are never contacted; the notebook runner lifts this for a profile that says `hub: online`.
 export HF_HUB_OFFLINE = 1
 export TRANSFORMERS_OFFLINE = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: figures test test-long lab clean lock lint env
+.PHONY: figures test lab env lint lock notebooks-readme strip clean
+.DEFAULT_GOAL = help
+.NOTPARALLEL:
 
-READY = $(VENV)/.ready
+help:
+	@sed -n '1,2s/^# //p' Makefile
 
-# The lock is the environment: a changed lock reinstalls, an unchanged one costs nothing.
-$(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 12) else f"Python 3.11 or 3.12 is needed, found {v[0]}.{v[1]}; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+figures: $(READY)
+	$(BIN)/python workflow/regenerate.py --profile $(PROFILE) --cores $(CORES) --gpus "$(GPUS)"
+	@$(BIN)/python -m avsep_lib.publish --profile $(PROFILE)
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lab: $(READY)
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tools/strip_notebooks.py --check
+	$(BIN)/python tools/notebooks_readme.py --check
 
 env: $(READY)
+
+# The lock is the environment: a changed lock reinstalls, an unchanged one costs nothing, an interrupted one is redone.
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" && "$(PYTHON)" $(RUNS) || { echo "Python 3.11 or 3.12 (with venv) is needed and was not found; name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# For maintainers. uv resolves for every platform and both Pythons at once; it is not part of the environment.
+lock:
+	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev --no-annotate --no-header \
+		--no-emit-package pyaudio pyproject.toml -o requirements.lock
+	$(PYTHON) tools/environment_versions.py
+
+notebooks-readme: $(READY)
+	$(BIN)/python tools/notebooks_readme.py
+
+strip: $(READY)
+	$(BIN)/python tools/strip_notebooks.py
+
+# Everything that can be made again, except the environment and the tracked figures.
+clean:
+	rm -rf results .snakemake build figures/*/report .pytest_cache .ruff_cache

@@ -77,7 +77,7 @@ def test_a_failure_keeps_the_log_and_removes_an_old_output(run, notebook, tmp_pa
 def test_the_time_budget_ends_a_notebook(run, notebook, tmp_path):
     path = notebook("import time; time.sleep(60)")
     with pytest.raises(
-        runner.NotebookError, match=r"cell 3 \(import time.*\n.*budget of 0.05 minutes.*notebook_minutes"
+        runner.NotebookError, match=r"cell 4 \(import time.*\n.*budget of 0.05 minutes.*notebook_minutes"
     ):
         run(path, minutes=0.05)
     assert not (tmp_path / "out/run.ipynb").exists()

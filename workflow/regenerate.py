@@ -1,0 +1,70 @@
+"""Start Snakemake for one profile, alone: ``python workflow/regenerate.py --profile demo --cores 2``.
+
+A killed Snakemake leaves its lock behind, and its advice to unlock is right only when no other one is running. Here
+that is looked up: a living one ends this command, a stale lock is explained and removed.
+"""
+
+import argparse
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ROOT / ".snakemake"
+
+
+def main() -> None:
+    """Check, then become Snakemake, so that signals reach it directly."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", default="demo", help="file in config/, without suffix")
+    parser.add_argument("--cores", default="all")
+    parser.add_argument("--gpus", default="", help="jobs that may use a GPU at once; empty: no limit")
+    given, extra = parser.parse_known_args()
+    os.chdir(ROOT)
+    _hold_the_checkout()
+    if any((STATE / "locks").glob("*")):
+        print("A Snakemake that was killed left a lock behind; none is running any more, so the lock is removed.")
+        subprocess.run([sys.executable, "-m", "snakemake", "--unlock", "--quiet", "all", *_config(given)], check=True)
+    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *_options(given), *extra, *_config(given)])
+
+
+def _config(given: argparse.Namespace) -> list[str]:
+    return ["--snakefile", "workflow/Snakefile", "--config", f"profile={given.profile}"]
+
+
+def _options(given: argparse.Namespace) -> list[str]:
+    options = ["--cores", given.cores, "--rerun-incomplete", "--quiet", "rules", "host", "reason"]
+    return options + (["--resources", f"gpu={given.gpus}"] if given.gpus else [])
+
+
+def _hold_the_checkout() -> None:
+    """Exit when another regeneration is at work here; otherwise hold a lock that dies with this process."""
+    STATE.mkdir(exist_ok=True)
+    handle = os.open(STATE / "regenerate.lock", os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit("Another `make figures` is running in this checkout; wait for it, or stop it with Ctrl-C there.")
+    os.set_inheritable(handle, True)  # survives becoming Snakemake; its jobs do not inherit it
+    if others := _snakemakes():
+        sys.exit(f"Snakemake is running in this checkout (process {others[0]}); wait for it, or stop it first.")
+
+
+def _snakemakes() -> list[int]:
+    """Other Snakemake processes whose working directory is this checkout (Linux; elsewhere none are seen)."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")[:4]
+            here = os.path.samefile(entry / "cwd", ROOT)
+        except OSError:
+            continue
+        if here and int(entry.name) != os.getpid() and any(os.path.basename(w) == b"snakemake" for w in words):
+            found.append(int(entry.name))
+    return sorted(found)
+
+
+if __name__ == "__main__":
+    main()

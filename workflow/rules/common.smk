@@ -1,0 +1,46 @@
+# The plan of the profile, library modules as inputs, and one way to log a command.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from avsep_lib.errors import AvsepError
+from avsep_lib.library import modules_of, modules_of_notebook
+from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_path
+
+ENVIRONMENT = "requirements.lock"
+
+if set(config) - {"profile"}:
+    raise WorkflowError(f"unknown --config keys {sorted(set(config) - {'profile'})}; the only one is profile=NAME")
+try:
+    PLAN = load_plan(str(config.get("profile", "demo")))
+except AvsepError as error:
+    raise WorkflowError(str(error)) from None
+
+
+# The interpreter that runs Snakemake runs the jobs. `logged FILE command ...` keeps the output of a command and shows
+# its last lines when it fails.
+shell.prefix(
+    f"export PATH='{Path(sys.executable).parent}':\"$PATH\" PYTHONHASHSEED=0; "
+    'logged() { local log=$1; shift; "$@" > "$log" 2>&1 || '
+    '{ local code=$?; echo "-- end of $log:" >&2; tail -n 12 "$log" >&2; exit $code; }; }; '
+)
+
+
+def modules(name):
+    """Input function: the library files a command depends on."""
+    return lambda wildcards: [str(path) for path in modules_of(name)]
+
+
+def every_run(pattern):
+    """`pattern` for each run, with {run} and {key} filled in."""
+    return [pattern.format(run=run, key=PLAN.data_key(run)) for run in PLAN.runs]
+
+
+def every_key(pattern):
+    return [pattern.format(key=key) for key in PLAN.audio]
+
+
+def every_dataset(pattern):
+    return [pattern.format(dataset=dataset) for dataset in PLAN.profile.datasets]

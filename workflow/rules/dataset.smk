@@ -1,0 +1,40 @@
+# Clips: rendered once per dataset, decoded once per sample rate.
+
+
+rule dataset:
+    input:
+        library=modules("avsep_lib.embedded"),
+        environment=ENVIRONMENT,
+    output:
+        manifest="<results>/data/{dataset}/dataset/manifest.csv",
+        provenance="<results>/data/{dataset}/dataset/provenance.csv",
+        audio=directory("<results>/data/{dataset}/dataset/audio"),
+        frames=directory("<results>/data/{dataset}/dataset/frames"),
+    params:
+        settings=lambda w: PLAN.dataset_json(w.dataset),
+        folder=lambda w, output: Path(output.manifest).parent,
+    log:
+        "<logs>/dataset/{dataset}.log",
+    threads: workflow.cores or 1
+    shell:
+        "logged {log} python -m avsep_lib.embedded --settings <(echo {params.settings:q})"
+        " --out {params.folder} --workers {threads}"
+
+
+rule clips:
+    input:
+        manifest=lambda w: f"<results>/data/{w.key.split('@')[0]}/dataset/manifest.csv",
+        library=modules("avsep_lib.clips"),
+        environment=ENVIRONMENT,
+    output:
+        index="<results>/data/{key}/clips/clips.json",
+        table="<results>/data/{key}/clips/clips.csv",
+        waveforms="<results>/data/{key}/clips/waveforms.npy",
+    params:
+        sample_rate=lambda w: PLAN.audio[w.key].sample_rate,
+        folder=lambda w, output: Path(output.index).parent,
+    log:
+        "<logs>/clips/{key}.log",
+    shell:
+        "logged {log} python -m avsep_lib.clips --manifest {input.manifest}"
+        " --sample-rate {params.sample_rate} --out {params.folder}"

@@ -1,0 +1,75 @@
+# Who is mixed with whom, and everything about the training mixtures that no run changes.
+
+
+rule mixtures:
+    input:
+        clips="<results>/data/{key}/clips/clips.json",
+        library=modules("avsep_lib.mixtures"),
+        environment=ENVIRONMENT,
+    output:
+        lists=expand("<results>/data/{{key}}/mixtures/{name}.csv", name=["pool", "val", "test"]),
+        index="<results>/data/{key}/mixtures/mixtures.json",
+    params:
+        settings=PLAN.mixtures_json(),
+        audio=lambda w: PLAN.audio_json(w.key),
+        clips=lambda w, input: Path(input.clips).parent,
+        folder=lambda w, output: Path(output.index).parent,
+    log:
+        "<logs>/mixtures/{key}.log",
+    shell:
+        "logged {log} python -m avsep_lib.mixtures --settings {params.settings:q} --audio {params.audio:q}"
+        " --clips {params.clips} --out {params.folder}"
+
+
+rule features:
+    input:
+        clips="<results>/data/{key}/clips/clips.json",
+        mixtures="<results>/data/{key}/mixtures/mixtures.json",
+        images=lambda w: f"<results>/data/{w.key.split('@')[0]}/embeddings/images.safetensors",
+        encoder=lambda w: f"<results>/data/{w.key.split('@')[0]}/encoders/audio/model.safetensors",
+        library=modules("avsep_lib.features"),
+        environment=ENVIRONMENT,
+    output:
+        train="<results>/data/{key}/features/train.safetensors",
+        val="<results>/data/{key}/features/val.safetensors",
+    params:
+        audio=lambda w: PLAN.audio_json(w.key),
+        encoder_settings=PLAN.encoder_json("audio"),
+        frame_size=PLAN.profile.model.frame_size,
+        clips=lambda w, input: Path(input.clips).parent,
+        mixtures=lambda w, input: Path(input.mixtures).parent,
+        encoder=lambda w, input: Path(input.encoder).parent,
+        folder=lambda w, output: Path(output.train).parent,
+    log:
+        "<logs>/features/{key}.log",
+    threads: workflow.cores or 1
+    resources:
+        gpu=1,
+    shell:
+        "logged {log} python -m avsep_lib.features --audio {params.audio:q} --clips {params.clips}"
+        " --mixtures {params.mixtures} --images {input.images} --audio-encoder {params.encoder}"
+        " --audio-encoder-settings {params.encoder_settings:q} --frame-size {params.frame_size}"
+        " --out {params.folder}"
+
+
+rule references:
+    input:
+        clips="<results>/data/{key}/clips/clips.json",
+        mixtures="<results>/data/{key}/mixtures/mixtures.json",
+        library=modules("avsep_lib.score_references"),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/scores/references-{key}.csv",
+    params:
+        audio=lambda w: PLAN.audio_json(w.key),
+        clips=lambda w, input: Path(input.clips).parent,
+        mixtures=lambda w, input: Path(input.mixtures).parent,
+    log:
+        "<logs>/references/{key}.log",
+    threads: 1
+    shell:
+        "logged {log} python -m avsep_lib.score_references --audio {params.audio:q} --clips {params.clips}"
+        " --mixtures {params.mixtures} --out {output}"
+
+
+ruleorder: references > score

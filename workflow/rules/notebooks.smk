@@ -1,0 +1,48 @@
+# One rule per notebook. Which artefacts it writes is read from its save_figure and save_table calls.
+GROUPS = {
+    "dataset": every_dataset("<results>/data/{dataset}/dataset/manifest.csv")
+    + every_dataset("<results>/data/{dataset}/dataset/provenance.csv"),
+    "clips": every_key("<results>/data/{key}/clips/clips.json"),
+    "encoders": [
+        f"<results>/data/{dataset}/encoders/{modality}/{name}"
+        for dataset in PLAN.profile.datasets
+        for modality in ("image", "audio")
+        for name in ("model.safetensors", "history.csv")
+    ],
+    "embeddings": [
+        f"<results>/data/{dataset}/embeddings/{name}"
+        for dataset in PLAN.profile.datasets
+        for name in ("images.safetensors", "audio.safetensors", "sanity.csv")
+    ],
+    "mixtures": every_key("<results>/data/{key}/mixtures/mixtures.json"),
+    "features": every_key("<results>/data/{key}/features/val.safetensors"),
+    "runs": every_run("<results>/runs/{run}/model.safetensors") + every_run("<results>/runs/{run}/history.csv"),
+    "scores": every_run("<results>/scores/{run}.csv"),
+    "references": every_key("<results>/scores/references-{key}.csv"),
+    "published": ["paper/published.csv"],
+}
+
+for stem in READS:
+
+    rule:
+        name:
+            f"notebook_{stem}"
+        input:
+            notebook=str(notebook_path(stem)),
+            data=[path for group in READS[stem] for path in GROUPS[group]],
+            library=lambda w, path=notebook_path(stem): [str(source) for source in modules_of_notebook(path)],
+            environment=ENVIRONMENT,
+        output:
+            executed=f"<results>/notebooks/{stem}.ipynb",
+            artifacts=[f"<results>/artifacts/{name}" for name in artifact_files((stem,))],
+        params:
+            parameters=PLAN.notebook_json(stem),
+            minutes=PLAN.profile.notebook_minutes,
+            settings=PLAN.everything_json(),  # a notebook may read any section of its profile
+        log:
+            text=f"<logs>/notebooks/{stem}.log",
+            notebook=f"<logs>/notebooks/{stem}.ipynb",
+        threads: 1
+        shell:
+            "logged {log.text} python -m avsep_lib.runner {input.notebook} --parameters {params.parameters:q}"
+            " --log {log.notebook} --output {output.executed} --minutes {params.minutes}"

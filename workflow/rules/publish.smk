@@ -1,0 +1,54 @@
+# Checks on everything above, the offline report, and the copies in figures/<profile>.
+EXECUTED = [f"<results>/notebooks/{stem}.ipynb" for stem in READS]
+ARTIFACTS = [f"<results>/artifacts/{name}" for name in artifact_files()]
+
+
+rule canaries:
+    input:
+        data=[path for group in GROUPS if group != "published" for path in GROUPS[group]],
+        library=modules("avsep_lib.canaries"),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/canaries.json",
+    params:
+        profile=PLAN.profile.name,
+        settings=PLAN.everything_json(),
+    log:
+        "<logs>/canaries.log",
+    threads: 1
+    shell:
+        "logged {log} python -m avsep_lib.canaries --profile {params.profile} --out {output}"
+
+
+rule report:
+    input:
+        EXECUTED,
+        ARTIFACTS,
+        canaries="<results>/canaries.json",
+        library=modules("avsep_lib.report"),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/report/index.html",
+    params:
+        profile=PLAN.profile.name,
+        settings=PLAN.everything_json(),
+    log:
+        "<logs>/report.log",
+    shell:
+        "logged {log} python -m avsep_lib.report --profile {params.profile}"
+
+
+rule publish:
+    input:
+        ARTIFACTS,
+        canaries="<results>/canaries.json",
+        report="<results>/report/index.html",
+        library=modules("avsep_lib.publish"),
+    output:
+        "<results>/published.json",
+    params:
+        profile=PLAN.profile.name,
+    log:
+        "<logs>/publish.log",
+    shell:
+        "logged {log} python -m avsep_lib.publish --profile {params.profile}"

@@ -1,0 +1,58 @@
+# One training job and one scoring job per row of config/runs.csv.
+
+
+def data_of_run(name):
+    """Input function: a file of the data that a run trains on."""
+    return lambda w: f"<results>/data/{PLAN.data_key(w.run)}/{name}"
+
+
+rule train:
+    input:
+        clips=data_of_run("clips/clips.json"),
+        features=data_of_run("features/train.safetensors"),
+        validation=data_of_run("features/val.safetensors"),
+        library=modules("avsep_lib.train"),
+        environment=ENVIRONMENT,
+    output:
+        # state.ckpt, from which an interrupted job resumes, is no output: Snakemake would delete it with the rest.
+        model="<results>/runs/{run}/model.safetensors",
+        history="<results>/runs/{run}/history.csv",
+    params:
+        config=lambda w: PLAN.run_json(w.run),
+        features=lambda w, input: Path(input.features).parent,
+        folder=lambda w, output: Path(output.model).parent,
+    priority: lambda w: PLAN.cost(w.run)
+    log:
+        "<logs>/train/{run}.log",
+    threads: 1
+    resources:
+        gpu=1,
+    shell:
+        "logged {log} python -m avsep_lib.train --config {params.config:q} --features {params.features}"
+        " --out {params.folder}"
+
+
+rule score:
+    input:
+        model="<results>/runs/{run}/model.safetensors",
+        clips=data_of_run("clips/clips.json"),
+        mixtures=data_of_run("mixtures/mixtures.json"),
+        images=lambda w: f"<results>/data/{PLAN.runs[w.run].dataset}/embeddings/images.safetensors",
+        library=modules("avsep_lib.score"),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/scores/{run}.csv",
+    params:
+        config=lambda w: PLAN.run_json(w.run),
+        evaluation=PLAN.evaluation_json(),
+        clips=lambda w, input: Path(input.clips).parent,
+        mixtures=lambda w, input: Path(input.mixtures).parent,
+    log:
+        "<logs>/score/{run}.log",
+    threads: 1
+    resources:
+        gpu=1,
+    shell:
+        "logged {log} python -m avsep_lib.score --config {params.config:q} --evaluation {params.evaluation:q}"
+        " --model {input.model} --clips {params.clips} --mixtures {params.mixtures} --images {input.images}"
+        " --out {output}"
