@@ -122,13 +122,13 @@ def score_item(method: MaskMethod, queries: list[Query], item: MixtureItem, stor
 
 
 def score_method(
-    method: MaskMethod, make_queries: QueryMaker, store: ClipStore, mixtures: Path, **names: object
+    separator: MaskMethod, make_queries: QueryMaker, store: ClipStore, mixtures: Path, **names: object
 ) -> pd.DataFrame:
     """Score a method on the test list; `names` are the columns run_id, method and seed."""
     rows = [
         {**names, **row}
-        for item in list_items(store, mixtures, method.audio, "test")
-        for row in score_item(method, make_queries(item), item, store)
+        for item in list_items(store, mixtures, separator.audio, "test")
+        for row in score_item(separator, make_queries(item), item, store)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
