@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from math import cos, sin
+from math import cos, sin, sqrt
 
 import numpy as np
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.path import Path
 from matplotlib.transforms import Affine2D
 
-Colour = tuple[float, float, float]
+from avsep_lib.embedded.drawing.palette import Colour, shade
+from avsep_lib.embedded.drawing.shapes import Point, disc, polyline
 
 
 class Canvas:
@@ -21,10 +22,14 @@ class Canvas:
     ----------
     size : int
         Width and height in pixels.
+
+    Attributes
+    ----------
+    pixels : numpy.ndarray, shape (size, size, 4), uint8
+        The picture so far (RGBA); writable.
     """
 
     def __init__(self, size: int) -> None:
-        self.size = size
         self._renderer = RendererAgg(size, size, 72)
         self._context = self._renderer.new_gc()
         self._context.set_antialiased(True)
@@ -37,13 +42,11 @@ class Canvas:
         self.pixels = np.asarray(self._renderer.buffer_rgba())
 
     @contextmanager
-    def at(
-        self, x: float = 0.0, y: float = 0.0, angle: float = 0.0, scale: float = 1.0, wide: float = 1.0
-    ) -> Iterator[None]:
-        """Move the origin to (x, y), turn by `angle` (radians, clockwise on screen), scale; `wide` stretches x."""
+    def at(self, x: float = 0.0, y: float = 0.0, angle: float = 0.0, scale: float = 1.0) -> Iterator[None]:
+        """Inside the block the origin is (x, y), turned by `angle` (radians, clockwise on screen) and scaled."""
         before = self._matrix
         c, s = cos(angle) * scale, sin(angle) * scale
-        self._matrix = before @ np.array([[c * wide, -s, x], [s * wide, c, y], [0.0, 0.0, 1.0]])
+        self._matrix = before @ np.array([[c, -s, x], [s, c, y], [0.0, 0.0, 1.0]])
         try:
             yield
         finally:
@@ -52,33 +55,22 @@ class Canvas:
     def draw(
         self, path: Path, fill: Colour | None = None, line: Colour | None = None, width: float = 0.0, alpha: float = 1.0
     ) -> None:
-        """Fill and outline `path`; `width` is in local units."""
-        context = self._context
-        if line is None:
-            context.set_linewidth(0.0)
-        else:
-            context.set_linewidth(width * abs(np.linalg.det(self._matrix[:2, :2])) ** 0.5)
+        """Fill and outline `path`; `width` is in local units, and never thinner than half a pixel."""
+        context, m = self._context, self._matrix
+        context.set_linewidth(0.0)
+        if line is not None:
+            context.set_linewidth(max(width * sqrt(abs(m[0, 0] * m[1, 1] - m[0, 1] * m[1, 0])), 0.5))
             context.set_foreground((*line, alpha), isRGBA=True)
-        face = None if fill is None else (*fill, alpha)
-        self._renderer.draw_path(context, path, Affine2D(self._matrix), face)
+        self._renderer.draw_path(context, path, Affine2D(m), None if fill is None else (*fill, alpha))
 
-    def line(self, points: list[tuple[float, float]], colour: Colour, width: float, alpha: float = 1.0) -> None:
+    def solid(self, path: Path, fill: Colour, width: float = 0.012) -> None:
+        """Fill `path` and outline it in a darker shade of the same colour."""
+        self.draw(path, fill, shade(fill, 0.45), width)
+
+    def line(self, points: Iterable[Point], colour: Colour, width: float, alpha: float = 1.0) -> None:
         """An open polyline with round ends."""
-        self.draw(Path(points), None, colour, width, alpha)
+        self.draw(polyline(list(points)), None, colour, width, alpha)
 
-    def polygon(
-        self, points: list[tuple[float, float]], fill: Colour, line: Colour | None = None, width: float = 0.0
-    ) -> None:
-        """A closed polygon."""
-        self.draw(Path([*points, points[0]], closed=True), fill, line, width)
-
-    def ellipse(
-        self, x: float, y: float, rx: float, ry: float, fill: Colour | None, line: Colour | None = None,
-        width: float = 0.0, angle: float = 0.0, alpha: float = 1.0,
-    ) -> None:  # fmt: skip
-        """An ellipse with half axes `rx` and `ry`."""
-        with self.at(x, y, angle):
-            self.draw(CIRCLE.transformed(Affine2D().scale(rx, ry)), fill, line, width, alpha)
-
-
-CIRCLE = Path.unit_circle()
+    def dot(self, x: float, y: float, r: float, colour: Colour, alpha: float = 1.0) -> None:
+        """A filled disc."""
+        self.draw(disc(x, y, r), colour, alpha=alpha)
