@@ -1,0 +1,226 @@
+"""Means with honest error bars: over mixtures and across training seeds.
+
+Matrices are ``(seeds, mixtures)``: one number in dB per trained seed and test mixture, already averaged over the
+sources of the mixture. The mixture, not the source, is the statistical unit, since the sources of one mixture share
+its difficulty. Two questions are kept apart because they have different answers:
+
+- *these trained models on other mixtures like these*: mixtures are resampled (`interval_over_mixtures`);
+- *the method, trained again*: seeds and mixtures are both random (`interval_across_seeds`); needs two seeds or more.
+
+Whatever cannot be said is NaN with a reason beside it, never a narrow interval.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from avsep_lib.errors import DataError
+
+LEVEL = 0.95
+RESAMPLES = 9_999
+POWER = 0.8
+
+_SEED = 20_240_601  # of the resampling alone: the same scores always give the same digits
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean, its confidence interval, and what the interval is about.
+
+    Attributes
+    ----------
+    mean, low, high : float
+        NaN bounds mean that no interval can be given; `reason` says why.
+    n : int
+        Mixtures behind the mean.
+    level : float
+        Nominal coverage.
+    statement : str
+        The population the interval speaks of, to be printed beside it.
+    detectable_effect : float
+        Smallest true effect that a two-sided test at ``1 - level`` would find with 80 % power; NaN if unknown.
+    reason : str
+        Empty unless the bounds are NaN.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    level: float
+    statement: str
+    detectable_effect: float = float("nan")
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class VarianceComponents:
+    """ANOVA of a (seeds, mixtures) matrix: components, mean squares, and the variance of the grand mean.
+
+    Negative component estimates are truncated at zero. `df` is Satterthwaite's for `mean_variance`.
+    """
+
+    seed: float
+    mixture: float
+    residual: float
+    mean_variance: float
+    df: float
+
+
+def interval_over_mixtures(values: ArrayLike, level: float = LEVEL, resamples: int = RESAMPLES) -> Interval:
+    """BCa bootstrap interval of the mean, resampling mixtures.
+
+    Parameters
+    ----------
+    values : array_like, shape (mixtures,) or (seeds, mixtures)
+        In dB; seeds are averaged first.
+    level : float
+        Nominal coverage.
+    resamples : int
+        Bootstrap samples; the generator is seeded, so results repeat to the digit.
+
+    Returns
+    -------
+    Interval
+        Speaks of the models as trained. Bounds are NaN for fewer than 3 mixtures, for equal values (the bootstrap
+        then knows nothing) and for values that are not finite.
+
+    Notes
+    -----
+    Simulated coverage of the nominal 95 %, normal or gamma (shape 2) values: 93 to 95 % for 44 or 88 mixtures, 91 to
+    92 % for 16, the size of a single instrument's set: read those as slightly optimistic.
+
+    References
+    ----------
+    Efron, "Better bootstrap confidence intervals", 1987, doi:10.1080/01621459.1987.10478410.
+    """
+    values = np.atleast_2d(np.asarray(values, dtype=float)).mean(axis=0)
+    statement = f"for these trained models, over mixtures like these {values.size}"
+    reason = _why_not(values)
+    if reason:
+        return no_interval(values, level, statement, reason)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        result = stats.bootstrap(
+            (values,), np.mean, confidence_level=level, n_resamples=resamples, method="BCa", rng=seeded_generator()
+        )
+    low, high = map(float, result.confidence_interval)
+    if not np.isfinite([low, high]).all():
+        return no_interval(values, level, statement, "the bootstrap distribution is degenerate")
+    error = values.std(ddof=1) / np.sqrt(values.size)
+    effect = detectable_effect(error, values.size - 1, alpha=1 - level)
+    return Interval(float(values.mean()), low, high, values.size, level, statement, effect)
+
+
+def interval_across_seeds(matrix: ArrayLike, level: float = LEVEL) -> Interval:
+    """Interval of the mean when training seeds and mixtures are both random and fully crossed.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (seeds, mixtures)
+    level : float
+        Nominal coverage.
+
+    Returns
+    -------
+    Interval
+        t interval with the variance and degrees of freedom of `variance_components`; NaN bounds with fewer than
+        2 seeds or 3 mixtures, or without variation.
+
+    Notes
+    -----
+    Simulated coverage of the nominal 95 % over 16 to 88 mixtures: 95 to 97 % while seeds differ less than mixtures
+    do; where the seeds dominate, 95 % with 5 seeds, 92 % with 3, and 87 % with 2.
+    """
+    matrix = np.atleast_2d(np.asarray(matrix, dtype=float))
+    seeds, mixtures = matrix.shape
+    statement = f"for the method trained again, over mixtures like these {mixtures}; {seeds} seeds"
+    reason = f"{seeds} seed: the spread between trainings is unknown" if seeds < 2 else _why_not(matrix)
+    if reason:
+        return no_interval(matrix, level, statement, reason)
+    components = variance_components(matrix)
+    error = np.sqrt(components.mean_variance)
+    half = stats.t.ppf(0.5 + level / 2, components.df) * error
+    effect = detectable_effect(error, components.df, alpha=1 - level)
+    mean = float(matrix.mean())
+    return Interval(mean, float(mean - half), float(mean + half), mixtures, level, statement, effect)
+
+
+def variance_components(matrix: ArrayLike) -> VarianceComponents:
+    """Two-way random-effects ANOVA without replication.
+
+    Parameters
+    ----------
+    matrix : array_like, shape (seeds, mixtures), at least 2 x 2
+
+    Returns
+    -------
+    VarianceComponents
+
+    Notes
+    -----
+    With mean squares S (seeds), M (mixtures) and R (residual), the grand mean has the variance
+    ``(S + M - R) / (seeds * mixtures)``; a truncated component leaves the larger of S and M alone.
+
+    References
+    ----------
+    Satterthwaite, "An approximate distribution of estimates of variance components", 1946, doi:10.2307/3002019.
+    """
+    matrix = np.asarray(matrix, dtype=float)
+    if matrix.ndim != 2 or min(matrix.shape) < 2 or not np.isfinite(matrix).all():
+        raise DataError(f"variance components need a finite (seeds, mixtures) matrix from 2 x 2 on, got {matrix.shape}")
+    seeds, mixtures = matrix.shape
+    rows, columns = matrix.mean(axis=1), matrix.mean(axis=0)
+    residuals = matrix - rows[:, None] - columns + matrix.mean()
+    freedom = np.array([seeds - 1, mixtures - 1, (seeds - 1) * (mixtures - 1)])
+    of_seeds, of_mixtures = mixtures * rows.var(ddof=1), seeds * columns.var(ddof=1)
+    residual = (residuals**2).sum() / freedom[2]
+    terms = np.array([of_seeds * (of_seeds > residual), of_mixtures * (of_mixtures > residual), 0.0])
+    if not terms.any():  # both truncated: nothing but residual noise, spread over all cells
+        terms[2] = residual
+    elif terms[:2].all():
+        terms[2] = -residual
+    total = terms.sum()
+    return VarianceComponents(
+        seed=float(max(of_seeds - residual, 0.0) / mixtures),
+        mixture=float(max(of_mixtures - residual, 0.0) / seeds),
+        residual=float(residual),
+        mean_variance=float(total / matrix.size),
+        df=float(total**2 / (terms**2 / freedom).sum()) if total else float("nan"),
+    )
+
+
+def detectable_effect(standard_error: float, df: float, power: float = POWER, alpha: float = 1 - LEVEL) -> float:
+    """Smallest true mean that a two-sided t test at `alpha` finds with probability `power`.
+
+    The usual sum of two t quantiles times the standard error, so it is in the unit of the scores (dB).
+    """
+    return float((stats.t.ppf(1 - alpha / 2, df) + stats.t.ppf(power, df)) * standard_error)
+
+
+def seeded_generator() -> np.random.Generator:
+    """A fresh generator for resampling, always the same."""
+    return np.random.default_rng(_SEED)
+
+
+def _why_not(values: NDArray) -> str:
+    """Why no interval can be given for values whose last axis is mixtures; empty if one can."""
+    if values.shape[-1] < 3:
+        return f"{values.shape[-1]} mixtures are too few for an interval"
+    if not np.isfinite(values).all():
+        return "some values are not finite"
+    if np.ptp(values) <= 1e-12 * np.abs(values).max():
+        return f"all {values.shape[-1]} values are equal"
+    return ""
+
+
+def no_interval(values: NDArray, level: float, statement: str, reason: str) -> Interval:
+    """An `Interval` with a mean and, for the stated reason, no bounds; the last axis of `values` is mixtures."""
+    mean = float(values.mean()) if values.size else float("nan")
+    nan = float("nan")
+    return Interval(mean, nan, nan, values.shape[-1], level, statement, nan, reason)

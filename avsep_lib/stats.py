@@ -1,0 +1,185 @@
+"""From the tidy ``scores.csv`` to tables with intervals.
+
+One row of a scores frame is one separated source, with the columns `COLUMNS`. `method` is the row of a table,
+`run_id` one trained seed of it. Every function takes the frame and returns a frame; the numbers come from
+`avsep_lib.intervals` and `avsep_lib.comparisons`.
+
+Tables are made on the *common set*: the mixtures that every run in the frame separated into finite scores, so that no
+method is spared a hard mixture. What was left out is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from avsep_lib.common_set import COLUMNS, METRICS, Common, common_mixtures, mixture_means, require_columns, select_mask
+from avsep_lib.comparisons import PairedDifference, Verdict, holm, paired_difference, sign_flip_p_value, verdict
+from avsep_lib.errors import DataError
+from avsep_lib.intervals import (
+    LEVEL,
+    Interval,
+    interval_across_seeds,
+    interval_over_mixtures,
+    variance_components,
+)
+
+__all__ = [
+    "COLUMNS",
+    "METRICS",
+    "Common",
+    "Interval",
+    "PairedDifference",
+    "Verdict",
+    "common_mixtures",
+    "compare",
+    "holm",
+    "interval_across_seeds",
+    "interval_over_mixtures",
+    "mixture_means",
+    "paired_difference",
+    "select_mask",
+    "sign_flip_p_value",
+    "summarise",
+    "variance_components",
+    "verdict",
+]
+
+
+def summarise(
+    scores: pd.DataFrame,
+    metrics: Sequence[str] = ("sdr_db", "sir_db", "sar_db"),
+    mask: str | None = None,
+    by: str | None = None,
+    level: float = LEVEL,
+) -> pd.DataFrame:
+    """Table of means with intervals, one row per method (and value of `by`), on the common set.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Tidy scores.
+    metrics : sequence of str
+        Columns to average, in dB.
+    mask : str, optional
+        Mask type to keep; needed when the frame holds several.
+    by : str, optional
+        Column such as ``"instrument"``: one row per method and value. The unit remains the mixture, averaged over
+        its sources with that value.
+    level : float
+        Nominal coverage.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `method`, (`by`,) `n_mixtures`, `n_seeds`, then for each metric its mean, ``_low`` and ``_high``
+        (mixtures resampled: these trained models) and ``_seeds_low``, ``_seeds_high`` (the method trained again, NaN
+        with one seed), then `n_silent`, `n_missing` and `n_infinite` of the whole frame, before the common set.
+
+    Raises
+    ------
+    DataError
+        If columns are missing, a source is scored twice, or no mixture is common to all runs.
+    """
+    scores, counts = _on_common_set(select_mask(scores, mask), metrics, by)
+    rows = []
+    for group, part in _groups(scores, by):
+        means = {metric: mixture_means(part, metric) for metric in metrics}
+        for method, matrix in means[metrics[0]].items():
+            row = {"method": method, **group, "n_mixtures": matrix.shape[1], "n_seeds": len(matrix)}
+            for metric in metrics:
+                row |= _with_intervals(metric, means[metric][method].to_numpy(), level)
+            rows.append(row)
+    table = pd.DataFrame(rows)
+    return table.join(counts[["n_silent", "n_missing", "n_infinite"]], on="method")
+
+
+def compare(
+    scores: pd.DataFrame,
+    pairs: Iterable[tuple[str, str]],
+    metric: str = "sdr_db",
+    mask: str | None = None,
+    by: str | None = None,
+    level: float = LEVEL,
+) -> pd.DataFrame:
+    """Paired differences between methods, with Holm's correction over all rows of the table.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Tidy scores; the common set is that of the whole frame, so that the rows match `summarise`.
+    pairs : iterable of (str, str)
+        (candidate, baseline) methods; the difference is candidate minus baseline.
+    metric, mask, by, level
+        As in `summarise`, for one metric.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `candidate`, `baseline`, (`by`,) `n_mixtures`, `difference`, `low`, `high`, `seeds_low`, `seeds_high`,
+        `p_value`, `p_holm`, `detectable_effect` and `reason` (why bounds are NaN).
+
+    Raises
+    ------
+    DataError
+        As `summarise`, and if a method is not in the frame.
+    """
+    scores, _ = _on_common_set(select_mask(scores, mask), (metric,), by)
+    pairs, rows = list(pairs), []
+    _require_methods(scores, pairs)
+    for group, part in _groups(scores, by):
+        means = mixture_means(part, metric)
+        for candidate, baseline in pairs:
+            result = paired_difference(means[candidate], means[baseline], level)
+            rows.append({"candidate": candidate, "baseline": baseline, **group, **_difference_row(result)})
+    table = pd.DataFrame(rows)
+    table.insert(table.columns.get_loc("p_value") + 1, "p_holm", holm(table["p_value"]))
+    return table
+
+
+def _on_common_set(scores: pd.DataFrame, metrics: Sequence[str], by: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    require_columns(scores, (by,) if by else ())
+    common = common_mixtures(scores, metrics)
+    if common.mixtures.empty:
+        raise DataError(f"no mixture has finite scores in every run:\n{common.counts.to_string()}")
+    return scores[scores["mixture_id"].isin(common.mixtures)], common.counts
+
+
+def _groups(scores: pd.DataFrame, by: str | None) -> list[tuple[dict, pd.DataFrame]]:
+    if by is None:
+        return [({}, scores)]
+    return [({by: value}, part) for value, part in scores.groupby(by, sort=True)]
+
+
+def _with_intervals(metric: str, matrix: np.ndarray, level: float) -> dict[str, float]:
+    over, across = interval_over_mixtures(matrix, level), interval_across_seeds(matrix, level)
+    return {
+        metric: over.mean,
+        f"{metric}_low": over.low,
+        f"{metric}_high": over.high,
+        f"{metric}_seeds_low": across.low,
+        f"{metric}_seeds_high": across.high,
+    }
+
+
+def _difference_row(result: PairedDifference) -> dict[str, float | int | str]:
+    over, across = result.over_mixtures, result.across_seeds
+    return {
+        "n_mixtures": over.n,
+        "difference": over.mean,
+        "low": over.low,
+        "high": over.high,
+        "seeds_low": across.low,
+        "seeds_high": across.high,
+        "p_value": result.p_value,
+        "detectable_effect": over.detectable_effect,
+        "reason": over.reason,
+    }
+
+
+def _require_methods(scores: pd.DataFrame, pairs: list[tuple[str, str]]) -> None:
+    known = set(scores["method"])
+    for method in {name for pair in pairs for name in pair} - known:
+        raise DataError(f"no scores of method {method!r}; the frame has: {', '.join(sorted(known))}")
