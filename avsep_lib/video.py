@@ -1,27 +1,143 @@
-"""Video files in and out through PyAV: H.264 pictures, AAC sound."""
+"""Video files in and out through PyAV: pictures at a wanted frame rate, mono sound at a wanted sample rate."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path
 
+SLACK_S = 0.25  # a stream may end this much before the length its container promises
+MEND = "replace the file or drop its row from the manifest"
 
-def encode_video(path: Path, frames: np.ndarray, fps: int, audio: np.ndarray, sample_rate: int) -> None:
-    """Write an MP4 with H.264 pictures and mono AAC sound, the same bytes every time."""
+
+def encode_video(path: str | Path, frames: np.ndarray, fps: int, audio: np.ndarray, sample_rate: int) -> None:
+    """Write an MP4 with H.264 pictures and AAC sound, atomically and with the same bytes every time.
+
+    Parameters
+    ----------
+    path : path
+        File to write.
+    frames : numpy.ndarray, shape (n, height, width, 3), uint8
+        Pictures; height and width are even.
+    fps : int
+        Frames per second.
+    audio : numpy.ndarray, shape (n_samples,)
+        Mono sound within -1..1.
+    sample_rate : int
+        In Hz.
+    """
     import av
 
     with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"fflags": "+bitexact"}) as container:
-        video = container.add_stream("libx264", rate=fps, options={"crf": "14", "preset": "medium", "threads": "1"})
-        video.width, video.height, video.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
+        video = container.add_stream("libx264", rate=fps, options={"crf": "12", "preset": "medium", "threads": "1"})
+        video.height, video.width, video.pix_fmt = *frames.shape[1:3], "yuv420p"
         sound = container.add_stream("aac", rate=sample_rate, layout="mono")
         sound.bit_rate = 128_000
         for picture in frames:
             container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(video.encode())
-        block = av.AudioFrame.from_ndarray(audio.astype(np.float32)[None], format="fltp", layout="mono")
+        block = av.AudioFrame.from_ndarray(np.asarray(audio, np.float32)[None], format="fltp", layout="mono")
         block.sample_rate = sample_rate
+        # with a time stamp the muxer can tell players to skip the encoder's run-in of 1024 samples
+        block.pts, block.time_base = 0, Fraction(1, sample_rate)
         container.mux(sound.encode(block))
         container.mux(sound.encode())
+
+
+def decode_video(path: str | Path, fps: float, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read a video file as the suite wants it.
+
+    Picture k is the one on screen k / `fps` seconds after the start; sound and pictures start together (what only one of
+    the two streams covers at the beginning is cut, nothing is padded).
+
+    Parameters
+    ----------
+    path : path
+        Any container and codec that FFmpeg reads.
+    fps : float
+        Wanted frames per second.
+    sample_rate : int
+        Wanted samples per second.
+
+    Returns
+    -------
+    frames : numpy.ndarray, shape (n, height, width, 3), uint8
+        RGB pictures.
+    audio : numpy.ndarray, shape (n_samples,), float32
+        Mono sound (channels averaged).
+
+    Raises
+    ------
+    DataError
+        If the file is missing, unreadable or truncated, or lacks a video or an audio track.
+    """
+    import av
+
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"video {path} is missing; put the file there or drop its row from the manifest")
+    try:
+        with av.open(str(path)) as container:
+            for kind, streams in (("video", container.streams.video), ("audio", container.streams.audio)):
+                if not streams:
+                    raise DataError(f"video {path} has no {kind} track; {MEND}")
+            promised = _promised_s(container)
+            pictures, blocks = _decode(container, sample_rate)
+    except (av.error.FFmpegError, EOFError) as error:
+        raise DataError(f"video {path} is truncated or not a video ({error}); {MEND}") from None
+    if not pictures or not blocks:
+        raise DataError(f"video {path} has an empty {'audio' if pictures else 'video'} track; {MEND}")
+    sound = np.concatenate([samples for _, samples in blocks])
+    ends = {"video": pictures[-1][1], "audio": blocks[0][0] + len(sound) / sample_rate}
+    for kind, end in ends.items():
+        if end < promised[kind] - SLACK_S:
+            raise DataError(f"video {path} is truncated: {kind} ends at {end:.2f} s of {promised[kind]:.2f} s; {MEND}")
+    start, stop = max(pictures[0][0], blocks[0][0]), promised["audio"] or ends["audio"]  # codecs pad the last block
+    first, last = (round((time - blocks[0][0]) * sample_rate) for time in (start, stop))
+    return _at_rate(pictures, start, fps), sound[first:last]
+
+
+def _promised_s(container: Any) -> dict[str, float]:
+    """End of each stream as the container states it; 0 where it does not."""
+    promised = {}
+    for kind, stream in (("video", container.streams.video[0]), ("audio", container.streams.audio[0])):
+        known = stream.duration is not None
+        promised[kind] = float(stream.duration * stream.time_base) if known else (container.duration or 0) / 1e6
+    return promised
+
+
+def _decode(container: Any, sample_rate: int) -> tuple[list[tuple[float, float, Any]], list[tuple[float, np.ndarray]]]:
+    """All pictures as (start, end, frame) and all sound as (start, samples), in seconds."""
+    import av
+
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
+    pictures: list[tuple[float, float, Any]] = []
+    blocks: list[tuple[float, np.ndarray]] = []
+    video, audio = container.streams.video[0], container.streams.audio[0]
+    length = 1 / float(video.average_rate or 25)
+    for frame in container.decode(video, audio):
+        if isinstance(frame, av.VideoFrame):
+            time = float(frame.time or 0.0)
+            pictures.append((time, time + length, frame))
+        else:
+            blocks += _samples(resampler.resample(frame))
+    return pictures, blocks + list(_samples(resampler.resample(None)))
+
+
+def _samples(frames: list[Any]) -> Iterator[tuple[float, np.ndarray]]:
+    for frame in frames:
+        yield float(frame.time or 0.0), frame.to_ndarray().reshape(-1)
+
+
+def _at_rate(pictures: list[tuple[float, float, Any]], start: float, fps: float) -> np.ndarray:
+    """The picture on screen at `start` + k / `fps`, for every k before the end."""
+    starts = np.array([begin for begin, _, _ in pictures])
+    count = max(int((pictures[-1][1] - start) * fps + 1e-6), 1)
+    shown = np.searchsorted(starts, start + np.arange(count) / fps + 1e-6, side="right") - 1
+    return np.stack([pictures[max(k, 0)][2].to_ndarray(format="rgb24") for k in shown])

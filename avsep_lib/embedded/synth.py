@@ -21,6 +21,7 @@ def _font_bytes(path: Path) -> bytes:
     return path.read_bytes()
 
 
+@lru_cache(maxsize=256)
 def preset_name(soundfont: Path, bank: int, program: int) -> str:
     """Name of a preset; a font that lacks it is a `DataError`."""
     synth, font = _open(soundfont, 22050)

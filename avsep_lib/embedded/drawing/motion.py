@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
-
-import numpy as np
+from math import exp, pi, sin
 
 from avsep_lib.embedded.melody import Note
 
@@ -59,27 +59,25 @@ class Motion:
                 starts.append(note.start)
                 ends.append(note.start + note.duration)
                 keys.append(note.key)
-        self.starts, self.ends = np.array(starts), np.array(ends)
         low, high = min(keys), max(keys)
-        self.pitches = (np.array(keys) - low) / max(high - low, 1)
+        self.starts, self.ends = starts, ends
+        self.pitches = [(key - low) / max(high - low, 1) for key in keys]
 
     def at(self, time: float) -> Gesture:
         """Gesture at `time` in seconds."""
-        now = max(int(np.searchsorted(self.starts, time, side="right")) - 1, 0)
+        now = max(bisect_right(self.starts, time) - 1, 0)
         after = min(now + 1, len(self.starts) - 1)
         age, slot = max(time - self.starts[now], 0.0), max(self.starts[after] - self.starts[now], 0.1)
-        done = min(age / slot, 1.0)
-        amplitude = min(1.0, 0.35 + slot)
-        slide = min(age / 0.09, 1.0)
+        done, slide = min(age / slot, 1.0), min(age / 0.09, 1.0)
         before = self.pitches[max(now - 1, 0)]
         return Gesture(
             count=now,
-            stroke=float((1 - 2 * done) * amplitude * (-1) ** now),
-            hit=float(np.exp(-age / 0.09)),
-            lift=float(min(max(self.starts[after] - time, 0.0) / 0.13, 1.0)),
-            pitch=float(before + (self.pitches[now] - before) * slide),
-            coming=float(self.pitches[after]),
-            sounding=bool(time < self.ends[now]),
-            sway=float(np.sin(np.pi * time / self.beat + self.phase)),
-            slow=float(np.sin(0.5 * np.pi * time / self.beat + self.phase)),
+            stroke=(1 - 2 * done) * min(1.0, 0.35 + slot) * (-1) ** now,
+            hit=exp(-age / 0.09),
+            lift=min(max(self.starts[after] - time, 0.0) / 0.13, 1.0),
+            pitch=before + (self.pitches[now] - before) * slide,
+            coming=self.pitches[after],
+            sounding=time < self.ends[now],
+            sway=sin(pi * time / self.beat + self.phase),
+            slow=sin(0.5 * pi * time / self.beat + self.phase),
         )

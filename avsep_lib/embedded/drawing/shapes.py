@@ -1,8 +1,12 @@
-"""Paths in local coordinates: smooth outlines, boxes, tapering tubes."""
+"""Paths in local coordinates: smooth outlines, boxes, tapering tubes.
+
+Most shapes are the same in every frame, so the functions remember their results; treat a path as immutable.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from matplotlib.path import Path
@@ -13,6 +17,7 @@ Point = tuple[float, float]
 CIRCLE = Path.unit_circle()
 
 
+@lru_cache(maxsize=4096)
 def disc(x: float, y: float, rx: float, ry: float | None = None) -> Path:
     """Circle or ellipse with half axes `rx`, `ry`."""
     return CIRCLE.transformed(Affine2D().scale(rx, rx if ry is None else ry).translate(x, y))
@@ -28,6 +33,7 @@ def polyline(points: Sequence[Point]) -> Path:
     return Path(list(points))
 
 
+@lru_cache(maxsize=4096)
 def box(x0: float, y0: float, x1: float, y1: float, r: float = 0.0) -> Path:
     """Axis-parallel rectangle, corners rounded by `r`."""
     if not r:
@@ -46,6 +52,11 @@ def box(x0: float, y0: float, x1: float, y1: float, r: float = 0.0) -> Path:
 
 def smooth(points: Sequence[Point], closed: bool = True) -> Path:
     """Catmull-Rom curve through `points` as cubic Bezier segments."""
+    return _smooth(tuple(points), closed)
+
+
+@lru_cache(maxsize=1024)
+def _smooth(points: tuple[Point, ...], closed: bool) -> Path:
     p = np.asarray(points, float)
     n = len(p)
     take = (lambda k: p[k % n]) if closed else (lambda k: p[min(max(k, 0), n - 1)])
@@ -67,6 +78,11 @@ def mirrored(half: Sequence[Point]) -> Path:
 
 def tube(points: Sequence[Point], radii: Sequence[float], steps: int = 8) -> Path:
     """Outline of a tube along a smooth centre line whose radius goes from value to value of `radii`."""
+    return _tube(tuple(points), tuple(radii), steps)
+
+
+@lru_cache(maxsize=256)
+def _tube(points: tuple[Point, ...], radii: tuple[float, ...], steps: int) -> Path:
     p = np.asarray(points, float)
     k = np.arange(len(p))
     at = np.linspace(0, len(p) - 1, (len(p) - 1) * steps + 1)
