@@ -261,6 +261,13 @@ def test_common_set_drops_what_one_seed_lost_and_counts_it(scores):
     assert common.counts.loc["mixture"].tolist() == [24, 0, 0, 0, 0]
 
 
+def test_the_status_decides_even_where_numbers_stand(scores):
+    scores.loc[scores["run_id"].eq("hier_0") & scores["mixture_id"].eq("m001"), "status"] = "silent_estimate"
+    common = stats.common_mixtures(scores)
+    assert "m001" not in common.mixtures
+    assert common.counts.loc["hier", "n_silent"] == 2
+
+
 def test_common_set_of_methods_passed_only(scores):
     broken = silence(scores, run_id="late_1", mixture_id="m004", source=1)
     assert len(stats.common_mixtures(broken[broken["method"] != "late"]).mixtures) == 12
