@@ -82,10 +82,6 @@ class Plan:
         """Settings of the mixture lists."""
         return _json(self.profile.mixtures)
 
-    def evaluation_json(self) -> str:
-        """Settings of scoring."""
-        return _json(self.profile.evaluation)
-
     def run_json(self, run_id: str) -> str:
         """Settings of a training job."""
         return _json(self.config(run_id))

@@ -35,7 +35,7 @@ def _config(given: argparse.Namespace) -> list[str]:
 
 
 def _options(given: argparse.Namespace) -> list[str]:
-    options = ["--cores", given.cores, "--rerun-incomplete", "--quiet", "rules", "host", "reason"]
+    options = ["--cores", given.cores, "--rerun-incomplete", "--quiet", "rules", "progress", "host", "reason"]
     return options + (["--resources", f"gpu={given.gpus}"] if given.gpus else [])
 
 

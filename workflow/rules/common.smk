@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from avsep_lib.errors import AvsepError
 from avsep_lib.library import modules_of, modules_of_notebook
@@ -19,13 +20,11 @@ except AvsepError as error:
     raise WorkflowError(str(error)) from None
 
 
-# The interpreter that runs Snakemake runs the jobs. `logged FILE command ...` keeps the output of a command and shows
-# its last lines when it fails.
-shell.prefix(
-    f"export PATH='{Path(sys.executable).parent}':\"$PATH\" PYTHONHASHSEED=0; "
-    'logged() { local log=$1; shift; "$@" > "$log" 2>&1 || '
-    '{ local code=$?; echo "-- end of $log:" >&2; tail -n 12 "$log" >&2; exit $code; }; }; '
-)
+# The interpreter that runs Snakemake runs the jobs, and hashing of strings does not vary between them.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ["PYTHONHASHSEED"] = "0"
+shell.prefix(f"source '{workflow.basedir}/logged.sh'; ")
+logger.addFilter(lambda record: not record.getMessage().startswith(("Select jobs", "Execute ")))
 
 
 def modules(name):

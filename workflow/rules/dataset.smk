@@ -17,7 +17,7 @@ rule dataset:
         "<logs>/dataset/{dataset}.log",
     threads: workflow.cores or 1
     shell:
-        "logged {log} python -m avsep_lib.embedded --settings <(echo {params.settings:q})"
+        "logged {log} python -m avsep_lib.embedded --settings {params.settings:q}"
         " --out {params.folder} --workers {threads}"
 
 

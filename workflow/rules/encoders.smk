@@ -20,7 +20,7 @@ rule encoder:
     resources:
         gpu=1,
     shell:
-        "logged {log} python -m avsep_lib.encoders.train {wildcards.modality} --settings <(echo {params.settings:q})"
+        "logged {log} python -m avsep_lib.encoders.train {wildcards.modality} --settings {params.settings:q}"
         " --clips {params.clips} --out {params.folder}"
 
 
@@ -44,26 +44,32 @@ rule embed:
     resources:
         gpu=1,
     shell:
-        "logged {log} python -m avsep_lib.encoders.embed {wildcards.what} --settings <(echo {params.settings:q})"
+        "logged {log} python -m avsep_lib.encoders.embed {wildcards.what} --settings {params.settings:q}"
         " --encoder {params.encoder} --clips {params.clips} --out {output}"
 
 
 rule sanity:
     input:
         clips="<results>/data/{dataset}/clips/clips.json",
-        encoders=expand("<results>/data/{{dataset}}/encoders/{modality}/model.safetensors", modality=["image", "audio"]),
+        image_encoder="<results>/data/{dataset}/encoders/image/model.safetensors",
+        audio_encoder="<results>/data/{dataset}/encoders/audio/model.safetensors",
+        images="<results>/data/{dataset}/embeddings/images.safetensors",
+        audio="<results>/data/{dataset}/embeddings/audio.safetensors",
         library=modules("avsep_lib.encoders.sanity"),
         environment=ENVIRONMENT,
     output:
         "<results>/data/{dataset}/embeddings/sanity.csv",
     params:
-        image=PLAN.encoder_json("image"),
-        audio=PLAN.encoder_json("audio"),
+        image_settings=PLAN.encoder_json("image"),
+        audio_settings=PLAN.encoder_json("audio"),
         clips=lambda w, input: Path(input.clips).parent,
-        encoders=lambda w, input: Path(input.encoders[0]).parent.parent,
+        image_encoder=lambda w, input: Path(input.image_encoder).parent,
+        audio_encoder=lambda w, input: Path(input.audio_encoder).parent,
     log:
         "<logs>/sanity/{dataset}.log",
     threads: 1
     shell:
-        "logged {log} python -m avsep_lib.encoders.sanity --image-settings <(echo {params.image:q})"
-        " --audio-settings <(echo {params.audio:q}) --encoders {params.encoders} --clips {params.clips} --out {output}"
+        "logged {log} python -m avsep_lib.encoders.sanity --image-settings {params.image_settings:q}"
+        " --audio-settings {params.audio_settings:q} --image-encoder {params.image_encoder}"
+        " --audio-encoder {params.audio_encoder} --clips {params.clips} --images {input.images}"
+        " --audio {input.audio} --out {output}"

@@ -50,26 +50,3 @@ rule features:
         " --mixtures {params.mixtures} --images {input.images} --audio-encoder {params.encoder}"
         " --audio-encoder-settings {params.encoder_settings:q} --frame-size {params.frame_size}"
         " --out {params.folder}"
-
-
-rule references:
-    input:
-        clips="<results>/data/{key}/clips/clips.json",
-        mixtures="<results>/data/{key}/mixtures/mixtures.json",
-        library=modules("avsep_lib.score_references"),
-        environment=ENVIRONMENT,
-    output:
-        "<results>/scores/references-{key}.csv",
-    params:
-        audio=lambda w: PLAN.audio_json(w.key),
-        clips=lambda w, input: Path(input.clips).parent,
-        mixtures=lambda w, input: Path(input.mixtures).parent,
-    log:
-        "<logs>/references/{key}.log",
-    threads: 1
-    shell:
-        "logged {log} python -m avsep_lib.score_references --audio {params.audio:q} --clips {params.clips}"
-        " --mixtures {params.mixtures} --out {output}"
-
-
-ruleorder: references > score

@@ -43,8 +43,6 @@ rule score:
     output:
         "<results>/scores/{run}.csv",
     params:
-        config=lambda w: PLAN.run_json(w.run),
-        evaluation=PLAN.evaluation_json(),
         clips=lambda w, input: Path(input.clips).parent,
         mixtures=lambda w, input: Path(input.mixtures).parent,
     log:
@@ -53,6 +51,29 @@ rule score:
     resources:
         gpu=1,
     shell:
-        "logged {log} python -m avsep_lib.score --config {params.config:q} --evaluation {params.evaluation:q}"
-        " --model {input.model} --clips {params.clips} --mixtures {params.mixtures} --images {input.images}"
-        " --out {output}"
+        "logged {log} python -m avsep_lib.score --model {input.model} --clips {params.clips}"
+        " --mixtures {params.mixtures} --images {input.images} --out {output}"
+
+
+rule references:
+    # The floor (the mixture itself) and the ceilings (ideal masks) on the same test pairs.
+    input:
+        clips="<results>/data/{key}/clips/clips.json",
+        mixtures="<results>/data/{key}/mixtures/mixtures.json",
+        library=modules("avsep_lib.score"),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/scores/references-{key}.csv",
+    params:
+        audio=lambda w: PLAN.audio_json(w.key),
+        clips=lambda w, input: Path(input.clips).parent,
+        mixtures=lambda w, input: Path(input.mixtures).parent,
+    log:
+        "<logs>/references/{key}.log",
+    threads: 1
+    shell:
+        "logged {log} python -m avsep_lib.score --references {params.audio:q} --clips {params.clips}"
+        " --mixtures {params.mixtures} --out {output}"
+
+
+ruleorder: references > score
