@@ -14,7 +14,9 @@ from avsep_lib.embedded.recording import Recording, choose_recording, record, rm
 from avsep_lib.embedded.seeds import seed_of
 from avsep_lib.embedded.settings import EmbeddedSettings
 from avsep_lib.embedded.synth import preset_name, render
+from avsep_lib.errors import DataError
 
+AUDIBLE = 1e-4  # RMS below which a preset counts as silent
 LEAD_S = (1.0, 2.0)  # the clip is cut out of a longer performance, so it opens in mid-music
 BALANCE_DB = 3.0  # largest loudness difference between the players of a duet
 
@@ -101,7 +103,12 @@ def _play(
     sound = render(notes, player, program, lead + settings.seconds + 0.1, rate, font, vibrato_hz)
     first = round(lead * rate)
     sound = sound[first : first + settings.n_samples]
-    return sound / rms(sound)
+    level = rms(sound)
+    if level < AUDIBLE:
+        raise DataError(
+            f"{player.name}: preset {program} of {font} is silent for {settings.seconds} s; name another SoundFont"
+        )
+    return sound / level
 
 
 def _shifted(note: Note, lead: float) -> Note:

@@ -39,7 +39,7 @@ def pick(rng: np.random.Generator, colours: tuple[Colour, ...]) -> Colour:
 
 def any_colour(rng: np.random.Generator, low: float = 0.15, high: float = 0.95) -> Colour:
     """Any hue, from grey to vivid; value between `low` and `high`."""
-    return hsv(rng.random(), rng.uniform(0.0, 0.75), rng.uniform(low, high))
+    return hsv(rng.random(), rng.uniform(0.0, 0.65), rng.uniform(low, high))
 
 
 def instrument_colour(rng: np.random.Generator) -> Colour:

@@ -15,7 +15,7 @@ from avsep_lib.embedded.seeds import seed_of
 
 SCALE = {1: (0.60, 0.72), 2: (0.42, 0.49)}  # of a player, by how many there are
 NECK_Y = {1: (0.30, 0.37), 2: (0.36, 0.43)}
-PLACES = {1: (0.5,), 2: (0.27, 0.73)}
+PLACES = {1: (0.5,), 2: (0.29, 0.72)}
 BRIGHTNESS = (85.0, 165.0)  # of a picture, mean over its pixels
 CAST = 16.0  # spread of the channels around it
 REACH = (25.0, 235.0)  # what a backdrop can be repainted to

@@ -1,0 +1,90 @@
+"""Video ingest: what goes in comes out at the wanted rates, and broken files say what is wrong."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+
+from avsep_lib.errors import DataError
+from avsep_lib.video import decode_video, encode_video
+
+RATE, FPS, SECONDS = 16000, 10, 3
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """A video whose grey level counts the frames and whose sound is one click per second."""
+    frames = np.repeat((20 + 7 * np.arange(FPS * SECONDS))[:, None, None, None], 64, 1)
+    frames = np.broadcast_to(frames, (FPS * SECONDS, 64, 64, 3)).astype(np.uint8)
+    audio = np.zeros(RATE * SECONDS)
+    for second in range(SECONDS):
+        audio[second * RATE + 4000 : second * RATE + 4200] = 0.5 * np.sin(np.arange(200) * 0.6)
+    path = tmp_path_factory.mktemp("video") / "clip.mp4"
+    encode_video(path, frames, FPS, audio, RATE)
+    return path, frames, audio
+
+
+@pytest.mark.parametrize("fps", [10, 5, 4, 20])
+def test_frames_are_those_on_screen(clip, fps):
+    path, frames, _ = clip
+    got, _ = decode_video(path, fps, RATE)
+    shown = np.floor(np.arange(SECONDS * fps) * FPS / fps + 1e-6).astype(int)
+    assert len(got) == len(shown)
+    level = got.astype(float).mean(axis=(1, 2, 3))
+    assert np.abs(level - frames[shown, 0, 0, 0]).max() < 3  # neighbours differ by 7
+
+
+@pytest.mark.parametrize("rate", [16000, 8000, 22050])
+def test_sound_is_in_time(clip, rate):
+    path, _, audio = clip
+    _, got = decode_video(path, FPS, rate)
+    assert got.dtype == np.float32
+    assert abs(len(got) - SECONDS * rate) <= 64
+    onset = np.argmax(np.abs(got) > 0.1) / rate
+    expected = np.argmax(np.abs(audio) > 0.1) / RATE
+    assert abs(onset - expected) < 0.003
+
+
+def test_missing_and_foreign_files(tmp_path):
+    with pytest.raises(DataError, match=r"gone\.mp4 is missing"):
+        decode_video(tmp_path / "gone.mp4", FPS, RATE)
+    (tmp_path / "text.mp4").write_text("not a video")
+    with pytest.raises(DataError, match=r"text\.mp4 is truncated or not a video"):
+        decode_video(tmp_path / "text.mp4", FPS, RATE)
+
+
+@pytest.mark.parametrize("flags", ["", "+faststart"])  # the index at the end (lost when cut) or at the front (kept)
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_truncated_file(clip, tmp_path, flags, share):
+    whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
+    remux(clip[0], whole, ("video", "audio"), flags)
+    decode_video(whole, FPS, RATE)
+    content = whole.read_bytes()
+    cut.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(DataError, match=r"cut\.mp4 is truncated"):
+        decode_video(cut, FPS, RATE)
+
+
+@pytest.mark.parametrize(("kept", "lost"), [("video", "audio"), ("audio", "video")])
+def test_missing_track(clip, tmp_path, kept, lost):
+    remux(clip[0], tmp_path / "half.mp4", (kept,), "")
+    with pytest.raises(DataError, match=rf"half\.mp4 has no {lost} track"):
+        decode_video(tmp_path / "half.mp4", FPS, RATE)
+
+
+def test_same_bytes_every_time(clip, tmp_path):
+    path, frames, audio = clip
+    encode_video(tmp_path / "again.mp4", frames, FPS, audio, RATE)
+    assert (tmp_path / "again.mp4").read_bytes() == path.read_bytes()
+
+
+def remux(source, target, kinds, movflags):
+    """Copy the streams named in `kinds` without decoding."""
+    options = {"movflags": movflags} if movflags else {}
+    with av.open(str(source)) as given, av.open(str(target), "w", options=options) as made:
+        pairs = {s.index: made.add_stream_from_template(s) for s in given.streams if s.type in kinds}
+        for packet in given.demux():
+            if packet.dts is not None and packet.stream.index in pairs:
+                packet.stream = pairs[packet.stream.index]
+                made.mux(packet)
