@@ -74,6 +74,3 @@ rule references:
     shell:
         "logged {log} python -m avsep_lib.score --references {params.audio:q} --clips {params.clips}"
         " --mixtures {params.mixtures} --out {output}"
-
-
-ruleorder: references > score
