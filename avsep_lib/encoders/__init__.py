@@ -6,3 +6,7 @@ and small models of the same two classes (`mini_image`, `mini_audio`) that `trai
 
 Importing this package loads neither torch nor a model.
 """
+
+from avsep_lib.encoders.base import EMBEDDING_DIM, AudioEncoder, ImageEncoder, load_audio_encoder, load_image_encoder
+
+__all__ = ["EMBEDDING_DIM", "AudioEncoder", "ImageEncoder", "load_audio_encoder", "load_image_encoder"]

@@ -27,9 +27,9 @@ FETCH = (
 class ClapAudioEncoder:
     """CLAP's HTS-AT and projection, frozen. It has no text tower."""
 
-    def __init__(self, tower: AudioTower, model: str, key: str) -> None:
-        self.tower = tower.eval().requires_grad_(False)
-        self.model = model
+    def __init__(self, tower: AudioTower, name: str, key: str) -> None:
+        self.model = tower.eval().requires_grad_(False)
+        self.name = name
         self.key = key
 
     @torch.inference_mode()
@@ -37,15 +37,15 @@ class ClapAudioEncoder:
         """Unit vectors, float32 (B, 512), of mono waveforms (B, samples) at `sample_rate` Hz."""
         check_waveforms(waveforms)
         prepared = np.stack([fill(resample(waveform, sample_rate)) for waveform in waveforms])
-        return self.tower(torch.from_numpy(prepared)).numpy()
+        return self.model(torch.from_numpy(prepared)).numpy()
 
     def describe(self) -> dict[str, Any]:
         """Name, input, size and content key."""
         return {
-            "name": f"CLAP {self.model}, audio tower",
+            "name": f"CLAP {self.name}, audio tower",
             "input": f"{N_SAMPLES} samples at {SAMPLE_RATE} Hz, shorter clips repeated",
-            "parameters": sum(p.numel() for p in self.tower.parameters()),
-            "tower_parameters": sum(p.numel() for p in self.tower.parameters()),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "tower_parameters": sum(p.numel() for p in self.model.parameters()),
             "key": self.key,
         }
 

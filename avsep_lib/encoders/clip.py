@@ -67,7 +67,7 @@ def load_clip(settings: ImageEncoderSettings) -> ClipImageEncoder:
     if settings.weights:
         path = Path(settings.weights)
         state = read_weights(path, FETCH)
-        model = open_clip.create_model(MODEL)
+        model = open_clip.CLIP(**open_clip.get_model_config(MODEL))
         load_strict(model, state, path, FETCH)
         return ClipImageEncoder(model, content_key(path, config), path.name)
     if settings.hub != "online":

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from avsep_lib.cli import run_main
+from avsep_lib.cli import json_argument, run_main
 from avsep_lib.clips import ClipStore
 from avsep_lib.encoders.base import AudioEncoder, ImageEncoder, load_audio_encoder, load_image_encoder
 from avsep_lib.encoders.frames import decode_frame, frame_paths, read_bytes, stack_frames
-from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings, read_settings
+from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings
 from avsep_lib.encoders.store import Entry, write_store
 from avsep_lib.files import sha256_text
+from avsep_lib.settings import from_dict
 
 
 def embedded_clips(clips: ClipStore) -> list[str]:
@@ -57,15 +58,15 @@ def embed_audio(encoder: AudioEncoder, clips: ClipStore, clip_ids: list[str], n_
     return entries
 
 
-def embed(modality: str, settings_path: Path, encoder_folder: Path, clips_folder: Path, out: Path) -> None:
+def embed(modality: str, values: dict, encoder_folder: Path, clips_folder: Path, out: Path) -> None:
     """Embed all clips of one modality into one file."""
     clips = ClipStore.open(clips_folder)
     clip_ids = embedded_clips(clips)
     if modality == "images":
-        encoder = load_image_encoder(read_settings(ImageEncoderSettings, settings_path), encoder_folder)
+        encoder = load_image_encoder(from_dict(ImageEncoderSettings, values, "image encoder"), encoder_folder)
         entries = [embed_frames(encoder, clips, clip_id) for clip_id in clip_ids]
     else:
-        settings = read_settings(AudioEncoderSettings, settings_path)
+        settings = from_dict(AudioEncoderSettings, values, "audio encoder")
         encoder = load_audio_encoder(settings, encoder_folder)
         entries = embed_audio(encoder, clips, clip_ids, settings.n_samples)
     write_store(out, modality, encoder.key, entries)
@@ -75,7 +76,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modality", choices=("images", "audio"))
-    parser.add_argument("--settings", type=Path, required=True, help="JSON file")
+    parser.add_argument("--settings", type=json_argument, required=True, help="JSON text or file")
     parser.add_argument("--encoder", type=Path, required=True, help="folder written by avsep_lib.encoders.train")
     parser.add_argument("--clips", type=Path, required=True, help="folder written by avsep_lib.clips")
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")

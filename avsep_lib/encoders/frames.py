@@ -58,8 +58,7 @@ def resize_crop(frames: np.ndarray, size: int) -> torch.Tensor:
     images = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)  # stays channels-last in memory
     height, width = images.shape[-2:]
     if (height, width) != (size, size):
-        scale = size / min(height, width)
-        target = (max(size, round(height * scale)), max(size, round(width * scale)))
+        target = (size * height // min(height, width), size * width // min(height, width))
         images = F.interpolate(images, size=target, mode="bicubic", antialias=True)
         top, left = (target[0] - size) // 2, (target[1] - size) // 2
         images = images[..., top : top + size, left : left + size]

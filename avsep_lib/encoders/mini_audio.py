@@ -65,7 +65,7 @@ class MiniAudioEncoder:
             raise DataError(f"audio encoder: {sample_rate} Hz was given, {self.sample_rate} Hz trained; resample first")
         if waveforms.shape[1] != expected:
             raise DataError(f"audio encoder: {waveforms.shape[1]} samples were given; crop to {expected} first")
-        return self.model.encode(torch.from_numpy(np.ascontiguousarray(waveforms))).numpy()
+        return self.model.encode(torch.tensor(waveforms)).numpy()
 
     @torch.inference_mode()
     def encode_text(self, captions: list[str]) -> np.ndarray:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+import soxr
 import torch
 import torch.nn.functional as F
 
@@ -18,7 +19,10 @@ from avsep_lib.encoders.frames import read_frames, resize_crop
 from avsep_lib.errors import DataError
 
 GAIN_DB = 6.0  # random level of a solo, and of each part of a mixture
-SHIFT, ZOOM = 0.12, (0.8, 1.2)  # random framing: shift as a fraction of the side, zoom
+SEMITONES = (-2.0, -1.0, 0.0, 1.0, 2.0)  # each clip is heard at these transpositions (tape speed)
+TILT = 0.4  # random spectral tilt: x[n] + a x[n-1], |a| up to this
+SHIFT, ZOOM, ROTATION = 0.12, (0.75, 1.2), 0.15  # random framing: fraction of the side, factor, radians
+NEGATIVE, COVER = 0.2, 0.35  # share of negatives; largest covered part of a side
 
 
 def pretraining_clips(clips: ClipStore) -> dict[str, list[str]]:
@@ -68,23 +72,58 @@ class FrameSampler:
 
 
 def augment(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Random mirror, framing, colour and contrast per image; (B, 3, H, W) in [0, 255] in and out.
+    """Random mirror, framing, colour, contrast and occlusion per image; (B, 3, H, W) in [0, 255] in and out.
 
-    Colours are mixed strongly (random order and weights of the channels), because the colour of a clothing or a
-    backdrop says nothing about the instrument, and a dozen videos per class are too few to learn that from.
+    Colours are thrown about (order, weights and sign of the channels), because the colour of clothes, backdrop or
+    varnish says nothing about the instrument, and a dozen videos per class are too few to learn that from.
     """
-    n = len(images)
-    zoom = rng.uniform(*ZOOM, n) * np.where(rng.random(n) < 0.5, -1.0, 1.0)
-    theta = np.zeros((n, 2, 3), np.float32)
-    theta[:, 0, 0], theta[:, 1, 1] = zoom, np.abs(zoom)
+    framed = F.grid_sample(
+        images.float(), random_grid(rng, images.shape), padding_mode="reflection", align_corners=False
+    )
+    return cover(recolour(framed, rng), rng)
+
+
+def random_grid(rng: np.random.Generator, shape: torch.Size) -> torch.Tensor:
+    """Sampling grid (B, H, W, 2) of a random zoom, rotation, shift and mirror per image."""
+    n = shape[0]
+    zoom, angle = rng.uniform(*ZOOM, n), rng.uniform(-ROTATION, ROTATION, n)
+    mirror = np.where(rng.random(n) < 0.5, -1.0, 1.0)
+    theta = np.empty((n, 2, 3), np.float32)
+    theta[:, 0, 0], theta[:, 0, 1] = mirror * zoom * np.cos(angle), -zoom * np.sin(angle)
+    theta[:, 1, 0], theta[:, 1, 1] = mirror * zoom * np.sin(angle), zoom * np.cos(angle)
     theta[:, :, 2] = rng.uniform(-2 * SHIFT, 2 * SHIFT, (n, 2))
-    grid = F.affine_grid(torch.from_numpy(theta), list(images.shape), align_corners=False)
-    framed = F.grid_sample(images.float(), grid, padding_mode="reflection", align_corners=False)
-    mix = 0.6 * np.eye(3) + 0.4 * rng.dirichlet(np.ones(3), (n, 3))
-    gain = rng.uniform(0.7, 1.3, (n, 1, 1, 1)).astype(np.float32)
-    offset = rng.uniform(-30, 30, (n, 3, 1, 1)).astype(np.float32)
-    mixed = torch.einsum("nij,njhw->nihw", torch.from_numpy(mix.astype(np.float32)), framed)
-    return (mixed * torch.from_numpy(gain) + torch.from_numpy(offset)).clamp(0, 255)
+    return F.affine_grid(torch.from_numpy(theta), list(shape), align_corners=False)
+
+
+def recolour(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Random channel mixing, negative, contrast and tint per image, clipped to [0, 255]."""
+    n = len(images)
+    order = np.eye(3)[np.stack([rng.permutation(3) for _ in range(n)])]
+    share = rng.random((n, 1, 1))
+    mixing = (1 - share) * order + share * rng.dirichlet(np.ones(3), (n, 3))
+    sign = np.where(rng.random((n, 1, 1)) < NEGATIVE, -1.0, 1.0) * rng.uniform(0.6, 1.4, (n, 1, 1))
+    tint = rng.uniform(-40, 40, (n, 3, 1, 1))
+    mixed = torch.einsum("nij,njhw->nihw", torch.from_numpy((sign * mixing).astype(np.float32)), images - 127.5)
+    return (mixed + 127.5 + torch.from_numpy(tint.astype(np.float32))).clamp(0, 255)
+
+
+def cover(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Hide one random rectangle of each image, up to `COVER` of each side, under a random colour (in place)."""
+    size = images.shape[-1]
+    for image in images:
+        height, width = rng.integers(0, int(COVER * size) + 1, 2)
+        top, left = rng.integers(0, size - height + 1), rng.integers(0, size - width + 1)
+        colour = torch.from_numpy(rng.uniform(0, 255, (3, 1, 1)).astype(np.float32))
+        image[:, top : top + height, left : left + width] = colour
+    return images
+
+
+def transposed(waveform: np.ndarray, sample_rate: int) -> list[np.ndarray]:
+    """The waveform as if played faster or slower by each of `SEMITONES`, always at `sample_rate` (Hz)."""
+    return [
+        soxr.resample(waveform, sample_rate * 2 ** (shift / 12), sample_rate) if shift else waveform
+        for shift in SEMITONES
+    ]
 
 
 class WaveformSampler:
@@ -93,18 +132,22 @@ class WaveformSampler:
     def __init__(self, clips: ClipStore, n_samples: int) -> None:
         self.n_samples = n_samples
         self.waveforms = {
-            label: [clips.waveform(clip_id) for clip_id in ids] for label, ids in pretraining_clips(clips).items()
+            label: [version for clip_id in ids for version in transposed(clips.waveform(clip_id), clips.sample_rate)]
+            for label, ids in pretraining_clips(clips).items()
         }
         for label, waveforms in self.waveforms.items():
-            if (shortest := min(map(len, waveforms))) < n_samples:
-                raise DataError(f"a pretraining clip of {label!r} has {shortest} samples, {n_samples} are needed")
+            if (shortest := min(map(len, waveforms))) <= n_samples:
+                raise DataError(
+                    f"a pretraining clip of {label!r} has {shortest} samples, more than {n_samples} are needed"
+                )
         self.pairs = list(combinations(self.waveforms, 2))
 
     def _crop(self, rng: np.random.Generator, label: str) -> np.ndarray:
         waveform = self.waveforms[label][rng.integers(len(self.waveforms[label]))]
-        start = rng.integers(len(waveform) - self.n_samples + 1)
+        start = rng.integers(len(waveform) - self.n_samples)
+        crop = waveform[start : start + self.n_samples + 1]
         gain = 10 ** (rng.uniform(-GAIN_DB, GAIN_DB) / 20)
-        return np.float32(gain) * waveform[start : start + self.n_samples]
+        return np.float32(gain) * (crop[1:] + np.float32(rng.uniform(-TILT, TILT)) * crop[:-1])
 
     def draw(self, rng: np.random.Generator, groups: int, mixtures: int) -> tuple[torch.Tensor, list[str]]:
         """Return waveforms (groups * (classes + mixtures), n_samples) and their captions, group after group.

@@ -6,14 +6,10 @@ They are read with `avsep_lib.settings.from_dict` (unknown key or wrong type: `C
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from avsep_lib.errors import ConfigError
-from avsep_lib.files import read_json
-from avsep_lib.settings import STRICT, from_dict
-
-Settings = TypeVar("Settings", "ImageEncoderSettings", "AudioEncoderSettings")
+from avsep_lib.settings import STRICT
 
 
 @dataclass(frozen=True)
@@ -27,9 +23,8 @@ class ImageEncoderSettings:
 
     kind: Literal["mini", "clip"] = "mini"
     image_size: int = 64  # pixels
-    patch_size: int = 16
-    width: int = 128
-    layers: int = 3
+    width: int = 16  # channels of the stem; the last stage has 32 times as many
+    layers: tuple[int, ...] = (1, 1, 1, 1)  # bottleneck blocks per stage; CLIP's RN50 has 3, 4, 6, 3
     text_width: int = 64
     text_layers: int = 1
     groups: int = 4
@@ -43,11 +38,13 @@ class ImageEncoderSettings:
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
-        _check_positive("image", self, ("image_size", "patch_size", "width", "layers", "groups", "steps"))
-        if self.image_size % self.patch_size:
+        _check_positive("image", self, ("image_size", "width", "groups", "steps"))
+        if self.image_size % 32:
             raise ConfigError(
-                f"image encoder: image_size {self.image_size} is not a multiple of patch_size {self.patch_size}"
+                f"image encoder: image_size {self.image_size} is not a multiple of 32, the network's stride"
             )
+        if len(self.layers) != 4:
+            raise ConfigError(f"image encoder: layers {self.layers} has {len(self.layers)} stages, 4 are needed")
 
 
 @dataclass(frozen=True)
@@ -87,11 +84,6 @@ class AudioEncoderSettings:
             raise ConfigError(f"audio encoder: spec_size {self.spec_size} is not a multiple of n_mels {self.n_mels}")
         if len(self.depths) != len(self.heads):
             raise ConfigError(f"audio encoder: depths {self.depths} and heads {self.heads} differ in length")
-
-
-def read_settings(cls: type[Settings], path: str | Path) -> Settings:
-    """Read settings from a JSON file, strictly."""
-    return from_dict(cls, read_json(path), str(path))
 
 
 def _check_positive(place: str, settings: object, names: tuple[str, ...]) -> None:

@@ -11,9 +11,12 @@ import importlib
 import importlib.util
 import sys
 import types
+import warnings
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -64,10 +67,17 @@ class AudioTower(nn.Module):
         return F.normalize(self.audio_projection(features), dim=-1)
 
 
+def _built(constructor: Callable[..., nn.Module], *values: Any, **named: Any) -> nn.Module:
+    """Call a constructor of laion_clap without the deprecation warning of its `meshgrid` call."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.meshgrid")
+        return constructor(*values, **named)
+
+
 def clap_tower(model: str) -> AudioTower:
     """The full-size audio tower of `model`, randomly initialised."""
     config = clap_config(model)
-    branch = htsat_module().create_htsat_model(SimpleNamespace(**config["audio_cfg"]))
+    branch = _built(htsat_module().create_htsat_model, SimpleNamespace(**config["audio_cfg"]))
     return AudioTower(branch, config["embed_dim"])
 
 
@@ -86,7 +96,8 @@ def mini_audio_tower(settings: AudioEncoderSettings, sample_rate: int) -> AudioT
         fmin=50,
         fmax=sample_rate // 2,
     )
-    branch = htsat_module().HTSAT_Swin_Transformer(
+    branch = _built(
+        htsat_module().HTSAT_Swin_Transformer,
         spec_size=settings.spec_size,
         num_classes=1,  # the tagging head is not used
         embed_dim=settings.embed_dim,
@@ -100,7 +111,11 @@ def mini_audio_tower(settings: AudioEncoderSettings, sample_rate: int) -> AudioT
 
 
 class MiniClip(nn.Module):
-    """Small CLIP: open_clip's vision and text transformers with a learned temperature."""
+    """Small CLIP: open_clip's ResNet with attention pooling, and its text transformer.
+
+    The ResNet member of the CLIP family, because a dozen videos per class teach a vision transformer nothing within a
+    minute (tried: it stays at chance for 400 steps).
+    """
 
     def __init__(self, settings: ImageEncoderSettings) -> None:
         super().__init__()
@@ -108,16 +123,11 @@ class MiniClip(nn.Module):
 
         self.clip = CLIP(
             EMBEDDING_DIM,
-            CLIPVisionCfg(
-                image_size=settings.image_size,
-                patch_size=settings.patch_size,
-                width=settings.width,
-                layers=settings.layers,
-                head_width=32,
-            ),
+            CLIPVisionCfg(image_size=settings.image_size, width=settings.width, layers=settings.layers, head_width=32),
             CLIPTextCfg(context_length=CONTEXT_LENGTH, width=settings.text_width, heads=2, layers=settings.text_layers),
             quick_gelu=True,
         )
+        self.clip.token_embedding.requires_grad_(False)  # see MiniClap
 
     @property
     def logit_scale(self) -> torch.Tensor:
@@ -148,11 +158,15 @@ class MiniClap(nn.Module):
             layers=settings.text_layers,
             output_dim=EMBEDDING_DIM,
         )
+        # A few dozen words need no learned vocabulary: the 49,408 token vectors stay at their random values, which
+        # takes a third off a training step.
+        self.text.token_embedding.requires_grad_(False)
         self.logit_scale = nn.Parameter(torch.tensor(1 / 0.07).log())
 
     def encode(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """Unit vectors (B, 512) of waveforms (B, n_samples)."""
-        return self.audio(waveforms)
+        """Unit vectors (B, 512) of waveforms (B, n_samples), whatever their level: the mean power is set to one."""
+        rms = waveforms.square().mean(-1, keepdim=True).sqrt().clamp_min(1e-8)
+        return self.audio(waveforms / rms)
 
     def encode_text(self, tokens: torch.Tensor) -> torch.Tensor:
         """Unit vectors (B, 512) of tokens (B, context)."""

@@ -18,17 +18,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from avsep_lib.cli import run_main
+from avsep_lib.cli import json_argument, run_main
 from avsep_lib.clips import ClipStore
 from avsep_lib.encoders.base import load_audio_encoder, load_image_encoder
 from avsep_lib.encoders.frames import normalise
 from avsep_lib.encoders.sampling import FrameSampler, WaveformSampler
-from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings, read_settings
+from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings
 from avsep_lib.encoders.towers import MiniClap, MiniClip, tokenize
 from avsep_lib.encoders.weights import save_weights
 from avsep_lib.errors import AvsepError
 from avsep_lib.files import atomic_path, write_json
-from avsep_lib.settings import to_dict
+from avsep_lib.settings import from_dict, to_dict
 
 MAX_LOGIT_SCALE = math.log(100)  # CLIP's bound on the inverse temperature
 HISTORY_COLUMNS = ["step", "learning_rate", "loss", "accuracy"]
@@ -80,8 +80,8 @@ def fit(model: nn.Module, draw: Draw, settings: ImageEncoderSettings | AudioEnco
     The result depends on the settings, the clips and the number of threads only.
     """
     rng = np.random.default_rng([settings.seed, 1])
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    other = [p for p in model.parameters() if p.ndim <= 1]
+    learned = [p for p in model.parameters() if p.requires_grad]
+    decayed, other = [p for p in learned if p.ndim > 1], [p for p in learned if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": other, "weight_decay": 0.0}],
         lr=settings.learning_rate,
@@ -101,7 +101,7 @@ def fit(model: nn.Module, draw: Draw, settings: ImageEncoderSettings | AudioEnco
             raise AvsepError(f"encoder training: the loss is {loss.item()} at step {step}; lower learning_rate")
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(learned, 1.0)
         rows.append((step, schedule.get_last_lr()[0], loss.item(), accuracy.item()))
         optimizer.step()
         schedule.step()
@@ -110,7 +110,7 @@ def fit(model: nn.Module, draw: Draw, settings: ImageEncoderSettings | AudioEnco
     return pd.DataFrame(rows, columns=HISTORY_COLUMNS)
 
 
-def _seed(modality: str, seed: int) -> None:
+def torch_seed(modality: str, seed: int) -> None:
     """Different initial weights for the two encoders, whatever their seeds."""
     torch.manual_seed(zlib.crc32(f"{modality} encoder {seed}".encode()))
 
@@ -118,7 +118,7 @@ def _seed(modality: str, seed: int) -> None:
 def train_image(settings: ImageEncoderSettings, clips: ClipStore) -> tuple[MiniClip, pd.DataFrame]:
     """Fit the mini CLIP on frames and captions of the pretraining split."""
     sampler = FrameSampler(clips, settings.image_size)
-    _seed("image", settings.seed)
+    torch_seed("image", settings.seed)
     model = MiniClip(settings)
 
     def draw(rng: np.random.Generator) -> tuple[torch.Tensor, list[str]]:
@@ -131,7 +131,7 @@ def train_image(settings: ImageEncoderSettings, clips: ClipStore) -> tuple[MiniC
 def train_audio(settings: AudioEncoderSettings, clips: ClipStore) -> tuple[MiniClap, pd.DataFrame]:
     """Fit the mini CLAP on solos, mixtures and captions of the pretraining split."""
     sampler = WaveformSampler(clips, settings.n_samples)
-    _seed("audio", settings.seed)
+    torch_seed("audio", settings.seed)
     model = MiniClap(settings, clips.sample_rate)
     return model, fit(model, lambda rng: sampler.draw(rng, settings.groups, settings.mixtures), settings)
 
@@ -155,10 +155,10 @@ def write_encoder(
     )
 
 
-def train(modality: str, settings_path: Path, clips_folder: Path, out: Path) -> None:
+def train(modality: str, values: dict, clips_folder: Path, out: Path) -> None:
     """Train (`mini`) or check (`clip`, `clap`) one encoder and write its folder."""
     cls = {"image": ImageEncoderSettings, "audio": AudioEncoderSettings}[modality]
-    settings = read_settings(cls, settings_path)
+    settings = from_dict(cls, values, f"{modality} encoder")
     clips = ClipStore.open(clips_folder)
     if settings.kind == "mini":
         model, history = {"image": train_image, "audio": train_audio}[modality](settings, clips)
@@ -179,7 +179,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modality", choices=("image", "audio"))
-    parser.add_argument("--settings", type=Path, required=True, help="JSON file")
+    parser.add_argument("--settings", type=json_argument, required=True, help="JSON text or file")
     parser.add_argument("--clips", type=Path, required=True, help="folder written by avsep_lib.clips")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1, help="the result depends on it (default: 1)")
