@@ -7,10 +7,12 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import soundfile
 from PIL import Image
@@ -257,6 +259,31 @@ def test_interrupted_build_leaves_no_manifest(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         build.build_dataset(settings, tmp_path, workers=1)
     assert not (tmp_path / "manifest.csv").exists()  # nor the one of the earlier, complete build
+
+
+def test_killed_build_leaves_neither_manifest_nor_workers(tmp_path):
+    (tmp_path / "settings.json").write_text(json.dumps(REDUCED))
+    command = [
+        sys.executable,
+        "-m",
+        "avsep_lib.embedded",
+        "--settings",
+        "settings.json",
+        "--out",
+        "out",
+        "--workers",
+        "2",
+    ]
+    parent = psutil.Process(subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL).pid)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "out").glob("frames/*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    workers = [child for child in parent.children() if child.is_running()]
+    assert len(workers) >= 2
+    parent.kill()
+    _, alive = psutil.wait_procs([parent, *workers], timeout=20)
+    assert not alive
+    assert not (tmp_path / "out" / "manifest.csv").exists()
 
 
 def test_foreign_folder_is_not_cleared(tmp_path):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import multiprocessing
+import os
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -154,8 +156,19 @@ def _map(build: partial, clips: list[Clip], workers: int) -> Iterator[tuple[dict
         yield from map(build, clips)
         return
     # Fresh interpreters, not forks: a parent that has started threads (torch, BLAS) cannot be forked safely.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         yield from pool.map(build, clips, chunksize=4)
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the build is killed; it would wait for work for ever."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _with_progress(results: Iterator[tuple[dict, dict]], total: int) -> Iterator[tuple[dict, dict]]:

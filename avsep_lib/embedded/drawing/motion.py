@@ -27,8 +27,6 @@ class Gesture:
         Height of a hand about to strike, 0 at the next onset.
     pitch, coming : float
         Pitch now and next, 0 (lowest) .. 1 (highest) of what this player plays.
-    sounding : bool
-        Whether a note sounds.
     sway : float
         Body sway, -1..1, in time with the beat.
     slow : float
@@ -41,7 +39,6 @@ class Gesture:
     lift: float
     pitch: float
     coming: float
-    sounding: bool
     sway: float
     slow: float
 
@@ -51,16 +48,15 @@ class Motion:
 
     def __init__(self, notes: list[Note], beat: float, phase: float) -> None:
         self.beat, self.phase = beat, phase
-        starts, ends, keys = [], [], []
+        starts, keys = [], []
         for note in notes:
             if starts and note.start - starts[-1] < TOGETHER_S:
-                ends[-1], keys[-1] = max(ends[-1], note.start + note.duration), max(keys[-1], note.key)
+                keys[-1] = max(keys[-1], note.key)
             else:
                 starts.append(note.start)
-                ends.append(note.start + note.duration)
                 keys.append(note.key)
         low, high = min(keys), max(keys)
-        self.starts, self.ends = starts, ends
+        self.starts = starts
         self.pitches = [(key - low) / max(high - low, 1) for key in keys]
 
     def at(self, time: float) -> Gesture:
@@ -77,7 +73,6 @@ class Motion:
             lift=min(max(self.starts[after] - time, 0.0) / 0.13, 1.0),
             pitch=before + (self.pitches[now] - before) * slide,
             coming=self.pitches[after],
-            sounding=time < self.ends[now],
             sway=sin(pi * time / self.beat + self.phase),
             slow=sin(0.5 * pi * time / self.beat + self.phase),
         )
