@@ -96,6 +96,11 @@ class Plan:
         runs = [dataclasses.asdict(run) for run in self.runs.values()]
         return canonical_json({"profile": self.profile.model_dump(mode="json"), "runs": runs})
 
+    def seen_by_notebook_json(self, stem: str) -> str:
+        """What a notebook can look up by its profile's name; the runs only when it deals with any."""
+        deals_with_runs = {"runs", "scores"} & set(READS[stem]) or "run_id" in NOTEBOOKS[stem].model_fields
+        return self.everything_json() if deals_with_runs else canonical_json(self.profile.model_dump(mode="json"))
+
     def notebook_json(self, stem: str) -> str:
         """Parameters that the workflow gives to a notebook."""
         values: dict[str, Any] = {"profile": self.profile.name}

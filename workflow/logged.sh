@@ -1,3 +1,6 @@
+# Sourced before every command of the workflow, with the folder of the interpreter that shall run it.
+export PATH="$1:$PATH" PYTHONHASHSEED=0
+
 # logged FILE command ...: say when a command starts and ends, keep its output in FILE, show its end after a failure.
 logged() {
     local log=$1 code=0 job

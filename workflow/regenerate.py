@@ -7,7 +7,7 @@ that is looked up: a living one ends this command, a stale lock is explained and
 import argparse
 import fcntl
 import os
-import subprocess
+import shutil
 import sys
 from pathlib import Path
 
@@ -26,17 +26,15 @@ def main() -> None:
     _hold_the_checkout()
     if any((STATE / "locks").glob("*")):
         print("A Snakemake that was killed left a lock behind; none is running any more, so the lock is removed.")
-        subprocess.run([sys.executable, "-m", "snakemake", "--unlock", "--quiet", "all", *_config(given)], check=True)
-    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *_options(given), *extra, *_config(given)])
+        shutil.rmtree(STATE / "locks")
+    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *_options(given, extra)])
 
 
-def _config(given: argparse.Namespace) -> list[str]:
-    return ["--snakefile", "workflow/Snakefile", "--config", f"profile={given.profile}"]
-
-
-def _options(given: argparse.Namespace) -> list[str]:
-    options = ["--cores", given.cores, "--rerun-incomplete", "--quiet", "rules", "progress", "host", "reason"]
-    return options + (["--resources", f"gpu={given.gpus}"] if given.gpus else [])
+def _options(given: argparse.Namespace, extra: list[str]) -> list[str]:
+    options = ["--snakefile", "workflow/Snakefile", "--cores", given.cores, "--rerun-incomplete"]
+    options += ["--quiet", "rules", "progress", "host", "reason"]
+    options += ["--resources", f"gpu={given.gpus}"] if given.gpus else []
+    return [*options, *extra, "--config", f"profile={given.profile}"]
 
 
 def _hold_the_checkout() -> None:

@@ -1,5 +1,4 @@
 # The plan of the profile, library modules as inputs, and one way to log a command.
-import os
 import sys
 from pathlib import Path
 
@@ -20,10 +19,8 @@ except AvsepError as error:
     raise WorkflowError(str(error)) from None
 
 
-# The interpreter that runs Snakemake runs the jobs, and hashing of strings does not vary between them.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-os.environ["PYTHONHASHSEED"] = "0"
-shell.prefix(f"source '{workflow.basedir}/logged.sh'; ")
+# The interpreter that runs Snakemake runs the jobs; logged.sh says how their output is kept.
+shell.prefix(f"source '{workflow.basedir}/logged.sh' '{Path(sys.executable).parent}'; ")
 logger.addFilter(lambda record: not record.getMessage().startswith(("Select jobs", "Execute ")))
 
 
@@ -43,3 +40,8 @@ def every_key(pattern):
 
 def every_dataset(pattern):
     return [pattern.format(dataset=dataset) for dataset in PLAN.profile.datasets]
+
+
+def data_of_run(name):
+    """Input function: a file of the data that a run trains on."""
+    return lambda wildcards: f"<results>/data/{PLAN.data_key(wildcards.run)}/{name}"

@@ -38,7 +38,7 @@ for stem in READS:
         params:
             parameters=PLAN.notebook_json(stem),
             minutes=PLAN.profile.notebook_minutes,
-            settings=PLAN.everything_json(),  # a notebook may read any section of its profile
+            settings=PLAN.seen_by_notebook_json(stem),
         log:
             text=f"<logs>/notebooks/{stem}.log",
             notebook=f"<logs>/notebooks/{stem}.ipynb",

@@ -1,11 +1,6 @@
 # One training job and one scoring job per row of config/runs.csv.
 
 
-def data_of_run(name):
-    """Input function: a file of the data that a run trains on."""
-    return lambda w: f"<results>/data/{PLAN.data_key(w.run)}/{name}"
-
-
 rule train:
     input:
         clips=data_of_run("clips/clips.json"),
