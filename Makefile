@@ -24,7 +24,7 @@ help:
 	@sed -n '1,2s/^# //p' Makefile
 
 figures: $(READY)
-	$(BIN)/python workflow/regenerate.py --profile $(PROFILE) --cores $(CORES) --gpus "$(GPUS)"
+	@$(BIN)/python workflow/regenerate.py --profile $(PROFILE) --cores $(CORES) --gpus "$(GPUS)"
 	@$(BIN)/python -m avsep_lib.publish --profile $(PROFILE)
 
 test: $(READY)

@@ -219,14 +219,19 @@ def test_long_training_jobs_start_first():
 
 
 def test_failed_command_shows_the_end_of_its_log_and_its_exit_code(tmp_path):
-    script = (
-        f"source '{ROOT}/workflow/logged.sh' /nowhere; logged logs/a/job.log bash -c 'echo first; echo why; exit 3'"
-    )
+    script = f"source '{ROOT}/workflow/logged.sh' /nowhere offline; logged logs/a/job.log bash -c 'echo first; echo why; exit 3'"
     (tmp_path / "logs/a").mkdir(parents=True)
     result = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 3
     assert "why" in result.stderr
     assert (tmp_path / "logs/a/job.log").read_text() == "first\nwhy\n"
+
+
+@pytest.mark.parametrize(("hub", "flag"), [("offline", "1"), ("online", "0")])
+def test_hubs_are_closed_unless_the_profile_opens_them(hub, flag):
+    script = f"source '{ROOT}/workflow/logged.sh' /nowhere {hub}; echo $HF_HUB_OFFLINE $TRANSFORMERS_OFFLINE"
+    result = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == [flag, flag]
 
 
 # --- two regenerations at once, and what a killed one leaves -----------------------------------------------------------

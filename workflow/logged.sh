@@ -1,5 +1,8 @@
-# Sourced before every command of the workflow, with the folder of the interpreter that shall run it.
+# Sourced before every command of the workflow, with the folder of the interpreter that shall run it and the profile's
+# `hub`: model hubs are out of reach unless it says online.
 export PATH="$1:$PATH" PYTHONHASHSEED=0
+if [ "$2" = online ]; then HF_HUB_OFFLINE=0; else HF_HUB_OFFLINE=1; fi
+export HF_HUB_OFFLINE TRANSFORMERS_OFFLINE=$HF_HUB_OFFLINE
 
 # logged FILE command ...: say when a command starts and ends, keep its output in FILE, show its end after a failure.
 logged() {

@@ -19,8 +19,8 @@ except AvsepError as error:
     raise WorkflowError(str(error)) from None
 
 
-# The interpreter that runs Snakemake runs the jobs; logged.sh says how their output is kept.
-shell.prefix(f"source '{workflow.basedir}/logged.sh' '{Path(sys.executable).parent}'; ")
+# The interpreter that runs Snakemake runs the jobs; logged.sh says how their output is kept and closes model hubs.
+shell.prefix(f"source '{workflow.basedir}/logged.sh' '{Path(sys.executable).parent}' {PLAN.profile.hub}; ")
 logger.addFilter(lambda record: not record.getMessage().startswith(("Select jobs", "Execute ")))
 
 

@@ -16,7 +16,11 @@ GROUPS = {
     ],
     "mixtures": every_key("<results>/data/{key}/mixtures/mixtures.json"),
     "features": every_key("<results>/data/{key}/features/val.safetensors"),
-    "runs": every_run("<results>/runs/{run}/model.safetensors") + every_run("<results>/runs/{run}/history.csv"),
+    "runs": [
+        path
+        for name in ("model.safetensors", "history.csv", "cost.json")
+        for path in every_run("<results>/runs/{run}/" + name)
+    ],
     "scores": every_run("<results>/scores/{run}.csv"),
     "references": every_key("<results>/scores/references-{key}.csv"),
     "published": ["paper/published.csv"],

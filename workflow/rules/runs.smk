@@ -12,6 +12,7 @@ rule train:
         # state.ckpt, from which an interrupted job resumes, is no output: Snakemake would delete it with the rest.
         model="<results>/runs/{run}/model.safetensors",
         history="<results>/runs/{run}/history.csv",
+        cost="<results>/runs/{run}/cost.json",
     params:
         config=lambda w: PLAN.run_json(w.run),
         features=lambda w, input: Path(input.features).parent,
