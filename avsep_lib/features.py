@@ -43,7 +43,7 @@ def load_frame(store: ClipStore, clip_id: str, frame: int, size: int) -> np.ndar
         raise DataError(f"frame {path} is missing; rebuild the dataset or correct n_frames in the manifest") from None
     except OSError as error:
         raise DataError(f"frame {path} cannot be read ({error}); rebuild the dataset") from None
-    return np.asarray(resized).transpose(2, 0, 1)
+    return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
 
 
 def mixture_chunks(table: pd.DataFrame) -> Iterator[list[pd.DataFrame]]:

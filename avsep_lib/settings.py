@@ -99,8 +99,7 @@ class TrainingSettings:
     decay_end_fraction: float = 0.5  # linear to 0.1x at step 100,000, constant after
     clip_norm: float = 1.0
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    validations: int = 8  # evenly spaced; the checkpoint is the one with the best validation SI-SDR
-    checkpoint_every: int = 200  # steps between resumable states
+    validations: int = 8  # evenly spaced, each leaves a resumable state; the best by SI-SDR is the result
     __pydantic_config__ = STRICT
 
 
@@ -108,7 +107,6 @@ class TrainingSettings:
 class EvaluationSettings:
     """Scoring and intervals."""
 
-    batch_size: int = 8
     n_bootstrap: int = 2000
     level: float = 0.95
     __pydantic_config__ = STRICT
