@@ -233,7 +233,7 @@ def train(config: RunConfig, features: Path, out: Path, *, stop_after: int | Non
     _check_fit(config, data)
 
     model = Separator(config.model).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True)
     model, optimizer = fabric.setup(model, optimizer)
     fingerprint = sha256_text(canonical_json(to_dict(config)) + sha256_file(features / "train.safetensors"))
     progress = _restore_state(out / "state.ckpt", model, optimizer, fingerprint)
