@@ -29,7 +29,7 @@ from avsep_lib.errors import ConfigError, DataError, WeightsError
 from avsep_lib.files import atomic_path, canonical_json, sha256_file, sha256_text, write_json
 from avsep_lib.losses import SEPARATION, alignment
 from avsep_lib.metrics import si_sdr
-from avsep_lib.models.separator import Separator
+from avsep_lib.models.separator import Separator, prepare_visual
 from avsep_lib.settings import AudioSettings, RunConfig, TrainingSettings, from_dict, to_dict
 
 HISTORY = ["step", "epoch", "learning_rate", "loss_separation", "loss_alignment", "val_si_sdr_db"]
@@ -87,11 +87,6 @@ class TrainingData:
         batch = {k: self.tensors[k][index].to(device) for k in ("mixture", "sources", "teacher")}
         batch["visual"] = prepare_visual(self.tensors[self.visual][index].to(device))
         return batch
-
-
-def prepare_visual(visual: torch.Tensor) -> torch.Tensor:
-    """Frames (uint8) to [0, 1]; embeddings as they are."""
-    return visual.float() / 255 if visual.dtype == torch.uint8 else visual
 
 
 def batch_losses(model: torch.nn.Module, batch: dict[str, torch.Tensor], config: RunConfig) -> dict[str, torch.Tensor]:

@@ -12,9 +12,8 @@ from safetensors import SafetensorError, safe_open
 from avsep_lib.audio import LOG_FLOOR, warp
 from avsep_lib.errors import WeightsError
 from avsep_lib.methods.base import MaskMethod, Query, query_values
-from avsep_lib.models.separator import Separator, SeparatorOutput
+from avsep_lib.models.separator import Separator, SeparatorOutput, prepare_visual
 from avsep_lib.settings import RunConfig, from_dict
-from avsep_lib.train import prepare_visual
 
 
 class HFRA(MaskMethod):

@@ -38,6 +38,11 @@ class SeparatorOutput:
         return torch.sigmoid(self.logits)
 
 
+def prepare_visual(visual: torch.Tensor) -> torch.Tensor:
+    """Frames (uint8) to [0, 1]; embeddings as they are."""
+    return visual.float() / 255 if visual.dtype == torch.uint8 else visual
+
+
 class Separator(nn.Module):
     """Audio U-Net with visual conditions.
 
