@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -32,9 +32,13 @@ class WithIntervals(NotebookParameters):
 class Dataset(NotebookParameters):
     """``01_dataset``: data card."""
 
+    dataset: str = Field("music11", description="a dataset of the profile")
 
-class Encoders(WithIntervals):
-    """``02_encoders``: what the frozen encoders know."""
+
+class Encoders(NotebookParameters):
+    """``02_encoders``: what the frozen encoders know; its intervals are Wilson's, nothing is resampled."""
+
+    dataset: str = Field("music11", description="a dataset of the profile")
 
 
 class Training(NotebookParameters):
@@ -56,6 +60,7 @@ class Qualitative(NotebookParameters):
 
     baseline: str = Field("late-s0", description="run_id in config/runs.csv")
     candidate: str = Field("hier_align-s0", description="run_id in config/runs.csv")
+    mask: Literal["soft", "binary"] = Field("soft", description="which mask is drawn, scored and played")
 
 
 class Pipeline(NotebookParameters):
