@@ -1,0 +1,154 @@
+"""Where the checks find what they look at: the finished results of one data key, opened when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from avsep_lib import score
+from avsep_lib.clips import ClipStore
+from avsep_lib.config import Profile, Run
+from avsep_lib.encoders.store import EmbeddingStore
+from avsep_lib.errors import DataError
+from avsep_lib.files import read_json
+from avsep_lib.methods.base import Query
+from avsep_lib.methods.hfra import HFRA
+from avsep_lib.mixtures import LISTS, read_list
+from avsep_lib.settings import AudioSettings
+
+N_LOOKED_AT = 4  # mixtures, clips: checks that recompute something do so for a few, spread over the list
+TRAINED_STEPS = 200  # with fewer steps nothing is learned, and what only learning can show is noted, not judged
+
+
+def spread(items: list, n: int = N_LOOKED_AT) -> list:
+    """`n` items evenly spread over a list, or all of a shorter one."""
+    return [items[i] for i in np.unique(np.linspace(0, len(items) - 1, n).astype(int))] if items else []
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Results of one data key.
+
+    Attributes
+    ----------
+    key, dataset : str
+        Data key (``music11``, or ``music11@sample_rate=16000``) and the dataset it was made from.
+    results : Path
+        ``results/<profile>``.
+    profile : Profile
+    audio : AudioSettings
+        Front end of this key.
+    runs : dict
+        Runs trained on this key, by id.
+    """
+
+    key: str
+    dataset: str
+    results: Path
+    profile: Profile
+    audio: AudioSettings
+    runs: dict[str, Run]
+
+    @property
+    def folder(self) -> Path:
+        """Clips, mixture lists and features."""
+        return self.results / "data" / self.key
+
+    @property
+    def source(self) -> Path:
+        """Dataset, encoders and embeddings, which all keys of a dataset share."""
+        return self.results / "data" / self.dataset
+
+    @cached_property
+    def store(self) -> ClipStore:
+        """Decoded clips."""
+        return ClipStore.open(self.folder / "clips")
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Labels of each clip, as decoded."""
+        return dict(self.store.table.labels)
+
+    @cached_property
+    def lists(self) -> dict[str, pd.DataFrame]:
+        """The three mixture lists."""
+        return {name: read_list(self.folder / "mixtures", name) for name in LISTS}
+
+    def table(self, name: str) -> pd.DataFrame:
+        """``manifest`` or ``provenance`` of the dataset, indexed by clip_id."""
+        return _read_csv(self.source / "dataset" / f"{name}.csv").set_index("clip_id", drop=False)
+
+    def embeddings(self, modality: str) -> EmbeddingStore:
+        """Stored embeddings, ``images`` or ``audio``."""
+        return EmbeddingStore.open(self.source / "embeddings" / f"{modality}.safetensors")
+
+    @cached_property
+    def scores(self) -> dict[str, pd.DataFrame]:
+        """Score rows of each run."""
+        return {run_id: _read_csv(self.results / "scores" / f"{run_id}.csv") for run_id in self.runs}
+
+    @cached_property
+    def references(self) -> pd.DataFrame:
+        """Score rows of floor and ceilings."""
+        return _read_csv(self.results / "scores" / f"references-{self.key}.csv")
+
+    def model_path(self, run_id: str) -> Path:
+        """Checkpoint of a run."""
+        return self.results / "runs" / run_id / "model.safetensors"
+
+    def items(self, n: int = N_LOOKED_AT) -> list[score.MixtureItem]:
+        """A few test mixtures."""
+        chosen = spread(list(self.lists["test"].mixture_id.unique()), n)
+        everything = score.list_items(self.store, self.folder / "mixtures", self.audio, "test")
+        return [item for item in everything if item.mixture_id in chosen]
+
+    def queries(self, method: HFRA, item: score.MixtureItem) -> list[Query]:
+        """What a trained run is asked for a mixture."""
+        if method.config.model.backbone == "resnet18":
+            return score.frame_queries(self.store, method.config.model.frame_size)(item)
+        return score.image_queries(self.embeddings("images"))(item)
+
+    @property
+    def best_run(self) -> str:
+        """Id of the run with the best validation score."""
+        best = {run_id: read_json(self.results / "runs" / run_id / "cost.json") for run_id in self.runs}
+        return max(best, key=lambda run_id: best[run_id]["best_val_si_sdr_db"])
+
+    @property
+    def separator_is_trained(self) -> bool:
+        """Whether the separators had enough steps to be judged by what they learned."""
+        return self.profile.training.steps >= TRAINED_STEPS
+
+    def encoder_is_trained(self, modality: str) -> bool:
+        """Whether the ``image`` or ``audio`` encoder is pretrained, or had enough steps."""
+        settings = getattr(self.profile.encoders, modality)
+        return settings.kind != "mini" or settings.steps >= TRAINED_STEPS
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        raise DataError(f"{path} is missing; `make figures` writes it")
+    return pd.read_csv(path, dtype={"clip_id": str, "mixture_id": str, "labels": str})
+
+
+def gather(profile: Profile, audio: dict[str, AudioSettings], runs: Iterable[tuple[str, Run]], results: Path) -> list:
+    """Evidence of every data key of a profile.
+
+    Parameters
+    ----------
+    profile : Profile
+    audio : dict
+        Audio settings of each data key.
+    runs : iterable of (data key, Run)
+    results : Path
+        ``results/<profile>``.
+    """
+    by_key: dict[str, dict[str, Run]] = {key: {} for key in audio}
+    for key, run in runs:
+        by_key[key][run.run_id] = run
+    return [Evidence(key, key.split("@")[0], results, profile, audio[key], by_key[key]) for key in audio]

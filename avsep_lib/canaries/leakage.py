@@ -1,0 +1,68 @@
+"""Has anything of the test split been seen in training?"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import safe_open
+
+from avsep_lib import audio as front_end
+from avsep_lib.canaries.evidence import Evidence, spread
+from avsep_lib.canaries.findings import Finding, at_most, none_of
+from avsep_lib.mixtures import load_sources
+
+SEEDS = ("melody_seed", "recording_seed", "drawing_seed")
+SPLIT_OF_LIST = {"pool": "train", "val": "val", "test": "test"}
+
+
+def in_several_splits(values: pd.Series, splits: pd.Series) -> list:
+    """Values that occur in more than one split."""
+    counts = splits.groupby(values.to_numpy()).nunique()
+    return list(counts.index[counts > 1])
+
+
+def foreign_clips(table: pd.DataFrame, lists: dict[str, pd.DataFrame]) -> list[str]:
+    """``"list: clip (split)"`` for each clip of a mixture list that does not belong to the list's split."""
+    found = []
+    for name, rows in lists.items():
+        splits = table.split.reindex(rows.clip_id.unique())
+        found += [f"{name}: {clip} ({split})" for clip, split in splits.items() if split != SPLIT_OF_LIST[name]]
+    return found
+
+
+def feature_difference(evidence: Evidence) -> float:
+    """Largest relative difference between stored training spectrograms and those of the listed clips."""
+    pool = evidence.lists["pool"]
+    ids = list(pool.mixture_id.unique())
+    differences = []
+    with safe_open(evidence.folder / "features" / "train.safetensors", framework="pt") as file:
+        stored = file.get_slice("mixture")
+        for i in spread(list(range(len(ids)))):
+            sources = load_sources(evidence.store, pool[pool.mixture_id == ids[i]], evidence.audio)
+            mixture, _ = front_end.mix(torch.from_numpy(sources))
+            expected = front_end.warped_magnitudes(mixture, evidence.audio)
+            found = stored[i : i + 1].float().reshape(expected.shape)
+            differences.append(float((found - expected).norm() / expected.norm()))
+    return max(differences)
+
+
+def test_clip_in_train(evidence: Evidence) -> list[Finding]:
+    """Splits share no video, no file, no sound and no seed, and training reads the training list's clips."""
+    table, provenance = evidence.store.table, evidence.table("provenance")
+    sounds = pd.Series([sha256(np.ascontiguousarray(evidence.store.waveform(c))).hexdigest() for c in table.clip_id])
+    shared_seeds = [s for name in SEEDS for s in in_several_splits(provenance[name], provenance.split)]
+    named = dict(zip(sounds, table.clip_id))
+    return [
+        none_of("videos in several splits", in_several_splits(table.video_id, table.split)),
+        none_of("audio files in several splits", in_several_splits(table.sha256, table.split)),
+        none_of("decoded sounds in several splits", [named[s] for s in in_several_splits(sounds, table.split)]),
+        none_of("melody, recording or drawing seeds in several splits", shared_seeds),
+        none_of("clips in a list of another split", foreign_clips(table, evidence.lists)),
+        at_most("training features against the listed clips, relative difference", feature_difference(evidence), 0.01),
+    ]
+
+
+test_clip_in_train.__test__ = False  # a check, not a pytest function

@@ -1,0 +1,70 @@
+"""Does every seed do something, and always the same?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+from avsep_lib import mixtures
+from avsep_lib.canaries.evidence import Evidence
+from avsep_lib.canaries.findings import Finding, none_of, noted
+from avsep_lib.embedded.plan import plan_clips
+from avsep_lib.files import read_json, sha256_text
+from avsep_lib.methods.hfra import HFRA
+
+METRICS = ["sdr_db", "si_sdr_db"]
+PURPOSES = ("melody", "recording", "drawing")
+
+
+def twins(evidence: Evidence) -> list[tuple[str, str]]:
+    """Pairs of runs that are the same row of the table with different seeds."""
+    rows: dict[str, list[str]] = {}
+    for run_id, run in evidence.runs.items():
+        rows.setdefault(run.row, []).append(run_id)
+    return [pair for ids in rows.values() for pair in combinations(ids, 2)]
+
+
+def same_weights(evidence: Evidence, pairs: list[tuple[str, str]]) -> list[str]:
+    """Pairs of runs with a convolution in common, which no two seeds can have."""
+    ids = sorted({run_id for pair in pairs for run_id in pair})
+    first = {
+        i: HFRA.load(evidence.model_path(i)).model.unet.down[-1].conv.weight.numpy(force=True).tobytes() for i in ids
+    }
+    return [f"{a} and {b}" for a, b in pairs if first[a] == first[b]]
+
+
+def same_scores(evidence: Evidence, pairs: list[tuple[str, str]]) -> list[str]:
+    """Pairs of runs with the same scores."""
+    scores = evidence.scores
+    return [f"{a} and {b}" for a, b in pairs if scores[a][METRICS].equals(scores[b][METRICS])]
+
+
+def list_hashes(evidence: Evidence, seed: int) -> dict[str, str]:
+    """SHA-256 of the three mixture lists, drawn again with a seed."""
+    settings = replace(evidence.profile.mixtures, seed=seed)
+    lists = mixtures.build_lists(evidence.store, evidence.audio, settings)
+    return {name: sha256_text(table.to_csv(index=False)) for name, table in lists.items()}
+
+
+def clip_seeds(evidence: Evidence, seed: int) -> set[tuple]:
+    """(clip, purpose, seed) of every clip that the embedded dataset plans with a base seed."""
+    clips = plan_clips(replace(evidence.profile.datasets[evidence.dataset], seed=seed))
+    return {(clip.clip_id, purpose, clip.seed(purpose)) for clip in clips for purpose in PURPOSES}
+
+
+def unused_seed(evidence: Evidence) -> list[Finding]:
+    """Another seed gives other weights, scores, mixtures and clips; the same seed gives the same again."""
+    pairs, seed = twins(evidence), evidence.profile.mixtures.seed
+    written = read_json(evidence.folder / "mixtures" / "mixtures.json")["sha256"]
+    again, other = list_hashes(evidence, seed), list_hashes(evidence, seed + 1)
+    provenance, base = evidence.table("provenance"), evidence.profile.datasets[evidence.dataset].seed
+    rendered = {(clip_id, p, s) for p in PURPOSES for clip_id, s in provenance[f"{p}_seed"].items()}
+    return [
+        noted("pairs of runs that differ by their seed", len(pairs)),
+        none_of("pairs with the same weights", same_weights(evidence, pairs)),
+        none_of("pairs with the same scores", same_scores(evidence, pairs)),
+        none_of("lists that the same seed does not give again", [n for n in written if written[n] != again[n]]),
+        none_of("lists that another seed does not change", [n for n in written if other[n] == written[n]]),
+        none_of("clips whose seeds are not the planned ones", sorted(rendered ^ clip_seeds(evidence, base))),
+        none_of("clips that another seed does not change", sorted(rendered & clip_seeds(evidence, base + 1))),
+    ]

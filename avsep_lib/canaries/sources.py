@@ -1,0 +1,123 @@
+"""Is every estimate scored against its own source, and is it an estimate at all?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from avsep_lib import audio as front_end
+from avsep_lib import score
+from avsep_lib.canaries.evidence import Evidence
+from avsep_lib.canaries.findings import Finding, at_least, at_most, none_of, noted
+from avsep_lib.methods.base import MaskMethod
+from avsep_lib.methods.hfra import HFRA
+from avsep_lib.methods.references import REFERENCES
+from avsep_lib.metrics import si_sdr
+
+MARGIN_DB = 3.0  # ideal masks gain 8 dB and more; the wrong source loses
+LEARNED_DB = 0.5
+ROW_TOLERANCE_DB = 0.05  # rows hold six decimals; threads and machines differ by less
+
+
+class Order(NamedTuple):
+    """SI-SDR in dB, shape (n_items, n_sources): the mixture's, the estimates', and theirs in swapped order."""
+
+    mixture: np.ndarray
+    right: np.ndarray
+    swapped: np.ndarray
+
+
+def in_both_orders(method: MaskMethod, queries: score.QueryMaker, items: list[score.MixtureItem]) -> Order:
+    """Score soft estimates against their own references and against the next source's."""
+    rows = []
+    for item in items:
+        estimates = method.estimate(item.waveform, queries(item))["soft"]
+        references = item.sources[:, : method.audio.n_output]
+        mixture = np.broadcast_to(item.waveform[: method.audio.n_output], references.shape)
+        rows.append([si_sdr(references, x) for x in (mixture, estimates, np.roll(estimates, 1, axis=0))])
+    return Order(*np.nan_to_num(np.array(rows), nan=-30.0).swapaxes(0, 1))
+
+
+def row_difference(scores: pd.DataFrame, column: str, items: list[score.MixtureItem], values: np.ndarray) -> float:
+    """Largest difference in dB between score rows and recomputed values (n_items, n_sources)."""
+    expected = {(item.mixture_id, i): v for item, row in zip(items, values) for i, v in enumerate(row)}
+    rows = scores[scores.mixture_id.isin([item.mixture_id for item in items])]
+    found = [abs(value - expected[m, s]) for m, s, value in zip(rows.mixture_id, rows.source, rows[column])]
+    return float(np.nanmax(found)) if len(found) else float("nan")
+
+
+def ideal_masks(evidence: Evidence, items: list[score.MixtureItem]) -> list[Finding]:
+    """An ideal mask gains for every source, and would lose with the sources swapped."""
+    ideal = in_both_orders(REFERENCES["ideal_ratio"](evidence.audio), score.oracle_queries, items)
+    everyone = {"floor and ceilings": evidence.references, **evidence.scores}
+    baseline = {
+        name: row_difference(rows, "mixture_si_sdr_db", items, ideal.mixture) for name, rows in everyone.items()
+    }
+    worst = max(baseline, key=baseline.get)
+    rows = evidence.references[evidence.references.method != "mixture"]
+    listed = rows.groupby(["method", "source"]).si_sdri_db.mean()
+    soft = rows[(rows.method == "ideal_ratio") & (rows["mask"] == "soft")]
+    gain, swapped = (ideal.right - ideal.mixture).mean(axis=0), (ideal.swapped - ideal.mixture).mean(axis=0)
+    difference = row_difference(soft, "si_sdr_db", items, ideal.right)
+    return [
+        at_least("ideal ratio mask over the mixture, worse source, dB", gain.min(), MARGIN_DB),
+        at_most("the same with the sources swapped, better source, dB", swapped.max(), 0.0),
+        at_least("ideal masks in the scores, worse source, gain in dB", listed.min(), MARGIN_DB, listed.idxmin()),
+        at_most("ideal ratio mask against its score rows, dB", difference, ROW_TOLERANCE_DB),
+        at_most("mixture baseline against the score rows, dB", baseline[worst], ROW_TOLERANCE_DB, worst),
+    ]
+
+
+def trained_run(evidence: Evidence) -> list[Finding]:
+    """Rows of the best run are what its model does; its estimates resemble their own source (judged once trained)."""
+    run_id = evidence.best_run
+    method, items = HFRA.load(evidence.model_path(run_id)), evidence.items(24)
+    order = in_both_orders(method, lambda item: evidence.queries(method, item), items)
+    rows = evidence.scores[run_id]
+    difference = row_difference(rows[rows["mask"] == "soft"], "si_sdr_db", items, order.right)
+    advantage = float((order.right - order.swapped).mean())
+    what = f"{run_id}: right over swapped order, dB"
+    return [
+        at_most(f"{run_id} against its score rows, dB", difference, ROW_TOLERANCE_DB, run_id),
+        at_least(what, advantage, LEARNED_DB, run_id) if evidence.separator_is_trained else noted(what, advantage),
+    ]
+
+
+def swapped_sources(evidence: Evidence) -> list[Finding]:
+    """Estimate i is scored against source i."""
+    return [*ideal_masks(evidence, evidence.items()), *(trained_run(evidence) if evidence.runs else [])]
+
+
+def mask_statistics(evidence: Evidence, run_id: str, items: list[score.MixtureItem]) -> tuple[float, float]:
+    """Smallest mean and smallest standard deviation among a run's soft masks."""
+    method = HFRA.load(evidence.model_path(run_id))
+    means, deviations = [], []
+    for item in items:
+        spectrum = front_end.stft(torch.from_numpy(item.waveform), evidence.audio)
+        masks = method.masks(spectrum, evidence.queries(method, item)).double().flatten(1)
+        means += masks.mean(dim=1).tolist()
+        deviations += masks.std(dim=1).tolist()
+    return min(means), min(deviations)
+
+
+def zeroed_mask(evidence: Evidence) -> list[Finding]:
+    """Masks are neither empty nor constant, and no soft estimate is silent."""
+    if not evidence.runs:
+        return [noted("runs", 0)]
+    items = evidence.items(2)
+    statistics = {run_id: mask_statistics(evidence, run_id, items) for run_id in evidence.runs}
+    emptiest, flattest = (min(statistics, key=lambda r: statistics[r][i]) for i in (0, 1))
+    soft = {run_id: rows[rows["mask"] == "soft"] for run_id, rows in evidence.scores.items()}
+    silent = [run_id for run_id, rows in soft.items() for _ in range(int((rows.status != "ok").sum()))]
+    absent = [run_id for run_id, rows in soft.items() if not len(rows)]
+    binary = sum(int((r.status != "ok")[r["mask"] == "binary"].sum()) for r in evidence.scores.values())
+    return [
+        none_of("runs without soft scores", absent),
+        none_of("silent soft estimates", silent),
+        at_least("smallest mean of a soft mask", statistics[emptiest][0], 1e-3, emptiest),
+        at_least("smallest standard deviation of a soft mask", statistics[flattest][1], 1e-6, flattest),
+        noted("silent binary estimates", binary),
+    ]
