@@ -1,0 +1,145 @@
+"""The whole suite at its smallest size, in a fresh copy of the checkout, with the network cut."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from avsep_lib.paths import project_root
+from avsep_lib.workflow import artifact_files, load_plan
+
+MINUTES = 30  # far above the promise in the README; a hang, not a slow machine, ends here
+
+
+def offline() -> list[str]:
+    """Prefix that runs a command without any network interface, where the system allows it."""
+    for prefix in (["unshare", "-n"], ["unshare", "-rn"]):
+        if shutil.which("unshare") and subprocess.run([*prefix, "true"], capture_output=True).returncode == 0:
+            return prefix
+    return []
+
+
+def run(command: list[str], folder: Path) -> tuple[str, float]:
+    """Run in `folder` with its own copy of the library; output and seconds; the output is the failure's message."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1"}
+    environment.pop("AVSEP_ROOT", None)
+    started = time.monotonic()
+    done = subprocess.run(
+        [*offline(), *command],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=MINUTES * 60,
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout, time.monotonic() - started
+
+
+def regenerate(folder: Path) -> tuple[str, float]:
+    """What `make figures PROFILE=smoke` runs once the environment exists."""
+    return run([sys.executable, "workflow/regenerate.py", "--profile", "smoke", "--cores", "2"], folder)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A fresh copy of what git tracks or would track; nothing ignored, hence no results."""
+    root, copy = project_root(), tmp_path_factory.mktemp("fresh") / "checkout"
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=root, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (root / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def smoke(checkout) -> Path:
+    """The checkout after a complete run."""
+    output, seconds = regenerate(checkout)
+    print(f"smoke profile: {seconds:.0f} s, network {'cut' if offline() else 'NOT cut: unshare is not allowed here'}")
+    (checkout / "smoke.log").write_text(output)
+    return checkout
+
+
+@pytest.mark.slow
+def test_a_fresh_copy_trains_and_publishes_everything(smoke):
+    results = smoke / "results/smoke"
+    trained = {path.parent.name for path in results.glob("runs/*/model.safetensors")}
+    assert trained == set(load_plan("smoke").runs)
+    published = json.loads((results / "published.json").read_text())["files"]
+    assert set(published) == set(artifact_files())
+    for name in published:
+        assert (smoke / "figures/smoke" / name).stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_pictures_are_pictures(smoke):
+    pictures = sorted((smoke / "figures/smoke").glob("*.png"))
+    assert pictures
+    for path in pictures:
+        with Image.open(path) as picture:
+            assert min(picture.size) > 200, path.name
+            extremes = picture.convert("L").getextrema()
+        assert extremes[1] - extremes[0] > 100, f"{path.name} is blank"
+
+
+@pytest.mark.slow
+def test_scores_are_complete_and_ordered(smoke):
+    scores = pd.concat(map(pd.read_csv, (smoke / "results/smoke/scores").glob("*.csv")))
+    n_mixtures = scores.mixture_id.nunique()
+    assert (scores.groupby(["run_id", "mask"]).size() == 2 * n_mixtures).all()
+    means = scores[scores["mask"] == "binary"].groupby("method").sdr_db.mean()
+    assert means["ideal_binary"] > means["mixture"] + 5
+    assert means.drop(["ideal_binary", "ideal_ratio"]).max() < means["ideal_binary"]
+
+
+@pytest.mark.slow
+def test_every_canary_sang(smoke):
+    canaries = json.loads((smoke / "results/smoke/canaries.json").read_text())["canaries"]
+    assert len(canaries) >= 7
+    assert all(canary["passed"] for canary in canaries)
+
+
+@pytest.mark.slow
+def test_the_report_loads_nothing_from_elsewhere(smoke):
+    pages = sorted((smoke / "results/smoke/report").rglob("*.html"))
+    assert len(pages) > 5
+    for page in pages:
+        text = page.read_text()
+        fetched = re.findall(r"<(?:script|img|link|audio|source|iframe)[^>]+(?:src|href)=[\"'](https?:[^\"']+)", text)
+        assert not fetched, f"{page.name} fetches {fetched[:3]}"
+        assert "default-src 'none'" in text
+        if page.name == "index.html":
+            for target in re.findall(r'(?:src|href)="([^"#:]+)"', text):
+                assert (page.parent / target).exists(), target
+
+
+@pytest.mark.slow
+def test_a_second_run_has_nothing_to_do(smoke):
+    before = {path: path.stat().st_mtime_ns for path in (smoke / "results/smoke").rglob("*") if path.is_file()}
+    output, seconds = regenerate(smoke)
+    assert "Nothing to be done" in output
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert seconds < 30  # 10 s promised on a quiet machine
+
+
+@pytest.mark.slow
+def test_a_notebook_runs_alone_through_plain_papermill(smoke, tmp_path):
+    papermill = [str(Path(sys.executable).with_name("papermill")), "notebooks/06_ablation.ipynb"]
+    run([*papermill, str(tmp_path / "out.ipynb"), "-p", "profile", "smoke", "-p", "n_bootstrap", "50"], smoke)
+    cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
+    assert any(cell.get("outputs") for cell in cells)
