@@ -40,7 +40,6 @@ def clip_counts(ax: Axes, counts: pd.DataFrame) -> Axes:
     for split in counts:
         ax.barh(range(len(counts)), counts[split], left=left, height=0.72, color=SPLIT_COLORS[split], label=split)
         left += counts[split].to_numpy()
-    ax.legend(loc="lower left", bbox_to_anchor=(-0.04, -0.34), ncols=2, columnspacing=1, handlelength=1)
     ax.set(xlabel="solo clips", title="How many")
     return class_axis(ax, list(counts.index))
 
@@ -66,6 +65,7 @@ def data_card_figure(figure: Figure, counts: pd.DataFrame, levels: pd.DataFrame)
     axes[1].set(xlabel="RMS level (dBFS)", title="How loud")
     clip_strip(axes[2], solos, "quiet_percent", classes)
     axes[2].set(xlabel="time at rest (%)", title="How often silent")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=counts.shape[1])
     return figure
 
 
@@ -84,7 +84,7 @@ def contact_sheet(figure: Figure, pictures: Mapping[str, np.ndarray], columns: i
     axes = figure.subplots(rows, columns, squeeze=False).flat
     for ax, (label, picture) in zip(axes, pictures.items()):
         ax.imshow(picture, interpolation="lanczos")
-        ax.set_xlabel(spoken(label), fontsize=9.5, labelpad=4)
+        ax.set_xlabel(spoken(label), fontsize=8, labelpad=3)
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     for ax in axes:  # what is left of the grid

@@ -1,0 +1,37 @@
+"""From score files to tables and verdicts.
+
+The order of work: `score_files` and `load_scores`; `comparable` (one mask type, common set); then `summary`,
+`seed_means`, `differences`, `claim_verdicts`. Rows are named as in ``config/runs.csv`` without the seed. `text` turns
+frames into what a reader sees. Published numbers stand beside ours and are never subtracted from them: the dataset is
+not the paper's.
+"""
+
+from avsep_lib.tables.comparable import Comparable, comparable, seed_means, summary
+from avsep_lib.tables.differences import claim_verdicts, differences, meaning, resampling_shift, trained_at_all
+from avsep_lib.tables.inputs import cost_files, load_scores, score_files, training_cost
+from avsep_lib.tables.names import CEILING, FLOOR, GRID, MASKS, METRICS, PAIRS, TABLE_1, TABLE_6, in_table_order
+
+__all__ = [
+    "CEILING",
+    "FLOOR",
+    "GRID",
+    "MASKS",
+    "METRICS",
+    "PAIRS",
+    "TABLE_1",
+    "TABLE_6",
+    "Comparable",
+    "claim_verdicts",
+    "comparable",
+    "cost_files",
+    "differences",
+    "in_table_order",
+    "load_scores",
+    "meaning",
+    "resampling_shift",
+    "score_files",
+    "seed_means",
+    "summary",
+    "trained_at_all",
+    "training_cost",
+]

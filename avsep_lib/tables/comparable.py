@@ -1,0 +1,81 @@
+"""What may stand in one table: scores of one mask type on common mixtures, and their means with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from avsep_lib.errors import DataError
+from avsep_lib.intervals import LEVEL
+from avsep_lib.stats import common_mixtures, mixture_means, select_mask, summarise
+from avsep_lib.tables.names import CEILING, METRICS, REFERENCES, in_table_order
+
+MIN_MIXTURES = 3  # fewer give no interval
+
+
+@dataclass(frozen=True)
+class Comparable:
+    """Scores of one mask type on the mixtures that all rows separated.
+
+    Attributes
+    ----------
+    mask : str
+        ``"binary"`` or ``"soft"``.
+    scores : pandas.DataFrame
+        Tidy scores, reduced to the common set.
+    counts : pandas.DataFrame
+        Per row, over all its items: `n_items`, `n_silent`, `n_missing`, `n_infinite`, `n_mixtures_lost`.
+    left_out : tuple of str
+        Rows with which there would be no common set; their numbers are not given.
+    """
+
+    mask: str
+    scores: pd.DataFrame
+    counts: pd.DataFrame
+    left_out: tuple[str, ...] = ()
+
+
+def comparable(scores: pd.DataFrame, mask: str, metrics: Sequence[str] = METRICS) -> Comparable:
+    """One mask type, with the ceiling of that type, on the common set.
+
+    A row that leaves no common set (an untrained model whose outputs are silent or the mixture itself) is taken out
+    and named, the costliest first, so that it cannot hide the others.
+
+    Raises
+    ------
+    DataError
+        If nothing can be compared even so.
+    """
+    other = [name for kind, name in CEILING.items() if kind != mask]
+    scores = select_mask(scores[~scores["method"].isin(other)], mask)
+    counts = common_mixtures(scores, metrics).counts
+    left_out: list[str] = []
+    while True:
+        kept = scores[~scores["method"].isin(left_out)]
+        common = common_mixtures(kept, metrics)
+        if len(common.mixtures) >= MIN_MIXTURES:
+            reduced = kept[kept["mixture_id"].isin(common.mixtures)]
+            return Comparable(mask, reduced, counts, tuple(left_out))
+        lost = common.counts["n_mixtures_lost"].drop(index=list(REFERENCES), errors="ignore")
+        if not lost.any():
+            raise DataError(f"fewer than {MIN_MIXTURES} mixtures with finite scores:\n{counts.to_string()}")
+        left_out.append(str(lost.idxmax()))
+
+
+def summary(data: Comparable, metrics: Sequence[str] = METRICS, level: float = LEVEL) -> pd.DataFrame:
+    """Means with both intervals, one line per row; see `avsep_lib.stats.summarise` for the columns.
+
+    Rows are in table order, floor first and ceiling last; rows that were left out have NaN, and their counts.
+    """
+    table = summarise(data.scores, metrics, level=level).set_index("method")
+    table = table.drop(columns=["n_silent", "n_missing", "n_infinite"]).join(data.counts, how="right")
+    table[["n_mixtures", "n_seeds"]] = table[["n_mixtures", "n_seeds"]].fillna(0).astype(int)
+    return table.loc[in_table_order(table.index)].rename_axis("method").reset_index()
+
+
+def seed_means(data: Comparable, metric: str = "sdr_db") -> pd.DataFrame:
+    """Mean over the common set of every trained seed: columns `method`, `seed` and the metric."""
+    means = {method: matrix.mean(axis=1) for method, matrix in mixture_means(data.scores, metric).items()}
+    return pd.concat(means, names=["method", "seed"]).rename(metric).reset_index()

@@ -1,0 +1,144 @@
+"""Which row is better than which, what that says about the paper's claims, and whether the rows mean anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from avsep_lib.comparisons import INCONCLUSIVE, NOT_TESTABLE
+from avsep_lib.config import load_profile
+from avsep_lib.intervals import LEVEL, Interval
+from avsep_lib.published import Claim
+from avsep_lib.stats import compare, holm, mixture_means, summarise, verdict
+from avsep_lib.tables.comparable import Comparable
+from avsep_lib.tables.names import CEILING, FLOOR, PAIRS, REFERENCES, in_table_order
+
+_COLUMNS = [
+    *("candidate", "baseline", "n_mixtures", "difference", "low", "high", "seeds_low", "seeds_high"),
+    *("p_value", "p_holm", "detectable_effect", "reason"),
+]
+
+
+def differences(
+    data: Comparable, pairs: Iterable[tuple[str, str]] = PAIRS, metric: str = "sdr_db", level: float = LEVEL
+) -> pd.DataFrame:
+    """Paired differences with Holm's correction over the lines, and what each says.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `avsep_lib.stats.compare` and `found`: *higher*, *lower*, *inconclusive* or *not testable here*,
+        from the interval over mixtures. A pair with a row that was left out has NaN. The interval across seeds is NaN
+        where a trained row has one seed only: one training says nothing about the next.
+    """
+    pairs, present = list(pairs), set(data.scores["method"])
+    tested = [pair for pair in pairs if set(pair) <= present]
+    table = compare(data.scores, tested, metric, level=level) if tested else pd.DataFrame(columns=_COLUMNS)
+    single = _trained_once(data.scores)
+    table.loc[[not single.isdisjoint(pair) for pair in tested], ["seeds_low", "seeds_high"]] = np.nan
+    table = pd.DataFrame(pairs, columns=_COLUMNS[:2]).merge(table, on=_COLUMNS[:2], how="left")
+    numbers = [column for column in _COLUMNS[2:] if column != "reason"]
+    table[numbers] = table[numbers].astype(float)
+    table["reason"] = table["reason"].fillna("a row was left out: with it no mixture is common to all rows")
+    return table.assign(found=[_found(low, high) for low, high in zip(table["low"], table["high"])])
+
+
+def _trained_once(scores: pd.DataFrame) -> set[str]:
+    seeds = scores[~scores["method"].isin(REFERENCES)].groupby("method")["seed"].nunique()
+    return set(seeds[seeds < 2].index)
+
+
+def _found(low: float, high: float) -> str:
+    if not np.isfinite([low, high]).all():
+        return NOT_TESTABLE
+    return "higher" if low > 0 else "lower" if high < 0 else INCONCLUSIVE
+
+
+def claim_verdicts(data: Comparable, claims: Iterable[Claim], level: float = LEVEL) -> pd.DataFrame:
+    """Verdict on each claim, for these trained models and for the methods trained again.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One line per claim: `id`, `sentence`, `section`, `metric`, `direction`, the columns of `differences` (Holm's
+        correction over the claims), `verdict`, `why`, `verdict_trained_again`.
+    """
+    table = pd.DataFrame([_judged(data, claim, level) for claim in claims])
+    return table.assign(p_holm=holm(table["p_value"]))
+
+
+def _judged(data: Comparable, claim: Claim, level: float) -> dict:
+    line = differences(data, [(claim.candidate, claim.baseline)], claim.metric, level).iloc[0].to_dict()
+    models = verdict(_interval(line, "low", "high", level), claim.direction)
+    again = verdict(_interval(line, "seeds_low", "seeds_high", level), claim.direction)
+    named = {key: getattr(claim, key) for key in ("id", "sentence", "section", "metric", "direction")}
+    words = {"verdict": models.verdict, "why": models.reason, "verdict_trained_again": again.verdict}
+    return named | line | words
+
+
+def _interval(line: dict, low: str, high: str, level: float) -> Interval:
+    n = 0 if np.isnan(line["n_mixtures"]) else int(line["n_mixtures"])
+    statement = f"for these trained models, over mixtures like these {n}"
+    reason = line["reason"] or "fewer than two seeds"
+    return Interval(line["difference"], line[low], line[high], n, level, statement, line["detectable_effect"], reason)
+
+
+def resampling_shift(data: Comparable, n_bootstrap: int, seed: int, metric: str = "sdr_db") -> pd.DataFrame:
+    """How far an interval's ends move when it is drawn again: other luck, and plain percentiles instead of BCa.
+
+    Parameters
+    ----------
+    data : Comparable
+    n_bootstrap : int
+        Resamples over mixtures.
+    seed : int
+        Of the resampling.
+    metric : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        Per row `low` and `high` of the table, `low_again`, `high_again`, and `shift_db`, the larger move.
+    """
+    ends = summarise(data.scores, (metric,)).set_index("method")[[f"{metric}_low", f"{metric}_high"]]
+    means = {name: matrix.mean(axis=0).to_numpy() for name, matrix in mixture_means(data.scores, metric).items()}
+    n = len(means[FLOOR])
+    draws = np.random.default_rng(seed).integers(0, n, (n_bootstrap, n))
+    again = {name: np.quantile(values[draws].mean(axis=1), [0.025, 0.975]) for name, values in means.items()}
+    table = ends.set_axis(["low", "high"], axis=1).join(pd.DataFrame(again, index=["low_again", "high_again"]).T)
+    moves = table[["low_again", "high_again"]].to_numpy() - table[["low", "high"]].to_numpy()
+    return table.assign(shift_db=np.abs(moves).max(axis=1)).loc[in_table_order(table.index)]
+
+
+def trained_at_all(data: Comparable, level: float = LEVEL) -> pd.DataFrame:
+    """Every trained row against the floor, and its distance to the ceiling: is there anything to compare?
+
+    Returns
+    -------
+    pandas.DataFrame
+        `differences` of each trained row to the mixture, with `mask` and `to_ceiling`, the ceiling's mean minus the
+        row's, in dB. Rows that were left out have NaN.
+    """
+    rows = [name for name in in_table_order(data.counts.index) if name not in REFERENCES]
+    table = differences(data, [(name, FLOOR) for name in rows], level=level)
+    means = {name: matrix.to_numpy().mean() for name, matrix in mixture_means(data.scores, "sdr_db").items()}
+    ceiling = means[CEILING[data.mask]]
+    return table.assign(mask=data.mask, to_ceiling=[ceiling - means.get(name, np.nan) for name in rows])
+
+
+def meaning(profile: str, checks: Iterable[pd.DataFrame]) -> str:
+    """One plain sentence from `trained_at_all` of each mask type: whether the numbers of a profile mean anything."""
+    training = load_profile(profile).training
+    size = f"Profile {profile}: {training.steps} steps of {training.batch_size} mixtures per run."
+    above = pd.concat(checks).groupby("candidate")["found"].agg(lambda found: (found == "higher").all())
+    if above.all():
+        return f"{size} Every trained row is above the mixture with either mask."
+    if above.any():
+        failed = ", ".join(in_table_order(above.index[~above]))
+        return f"{size} Not above the mixture with both masks: {failed}. Read those rows as failed trainings."
+    return (
+        f"{size} None of the {len(above)} trained rows is above the mixture with both masks: THIS PROFILE IS NOT "
+        "TRAINED TO MEAN ANYTHING. The order of its rows is chance; it shows that everything runs."
+    )

@@ -1,0 +1,93 @@
+"""Reading what training and scoring left: score files and training costs of the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from avsep_lib.config import Profile, Run, load_profile, profile_runs, resolve
+from avsep_lib.errors import DataError
+from avsep_lib.files import read_json
+from avsep_lib.paths import results_root
+from avsep_lib.tables.names import TABLE_6, in_table_order
+from avsep_lib.workflow import data_key
+
+
+def runs_of(profile: Profile, methods: Iterable[str], dataset: str = "music11") -> list[Run]:
+    """Runs of a profile that are seeds of the given table rows, trained on the dataset without switched audio.
+
+    Raises
+    ------
+    DataError
+        For a row that ``config/runs.csv`` does not have in this profile.
+    """
+    methods = list(methods)
+    runs = [run for run in profile_runs(profile) if data_key(run) == dataset]
+    known = sorted({run.row for run in runs})
+    if unknown := [method for method in methods if method not in known]:
+        raise DataError(
+            f"table row {', '.join(map(repr, unknown))}: config/runs.csv has no such run on {dataset} in profile "
+            f"{profile.name!r}; it has: {', '.join(known)}"
+        )
+    return [run for run in runs if run.row in methods]
+
+
+def score_files(profile: str, methods: Iterable[str], dataset: str = "music11") -> list[Path]:
+    """Score files of the table rows and of the references.
+
+    Raises
+    ------
+    DataError
+        For the first that is missing; says which command makes it.
+    """
+    names = [run.run_id for run in runs_of(load_profile(profile), methods, dataset)] + [f"references-{dataset}"]
+    return [_finished(profile, f"scores/{name}.csv") for name in names]
+
+
+def load_scores(files: Iterable[Path]) -> pd.DataFrame:
+    """Tidy scores of several runs in one frame; see `avsep_lib.score` for the columns."""
+    return pd.concat([pd.read_csv(path) for path in files], ignore_index=True)
+
+
+def cost_files(profile: str, methods: Iterable[str] = TABLE_6, dataset: str = "music11") -> list[Path]:
+    """The ``cost.json`` of every run of the rows; DataError as `score_files`."""
+    runs = runs_of(load_profile(profile), methods, dataset)
+    return [_finished(profile, f"runs/{run.run_id}/cost.json") for run in runs]
+
+
+def training_cost(profile: str, methods: Iterable[str] = TABLE_6, dataset: str = "music11") -> pd.DataFrame:
+    """What each row costs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `method`, `n_runs`, `parameters` (trained, one model), `seconds` (mean of a run), `steps`, `threads`, `device`.
+
+    Raises
+    ------
+    DataError
+        For a run without ``cost.json``; says which command makes it.
+    """
+    settings = load_profile(profile)
+    lines = [_run_cost(settings, run) for run in runs_of(settings, methods, dataset)]
+    constant = {name: (name, "first") for name in ("parameters", "steps", "threads", "device")}
+    grouped = pd.DataFrame(lines).groupby("method")
+    table = grouped.agg(n_runs=("seconds", "size"), seconds=("seconds", "mean"), **constant)
+    return table.loc[in_table_order(table.index)].reset_index()
+
+
+def _run_cost(profile: Profile, run: Run) -> dict:
+    from avsep_lib.models.separator import count_parameters  # torch, only here
+
+    cost = read_json(_finished(profile.name, f"runs/{run.run_id}/cost.json"))
+    kept = {key: cost[key] for key in ("seconds", "steps", "threads", "device")}
+    return {"method": run.row, "parameters": count_parameters(resolve(profile, run).model), **kept}
+
+
+def _finished(profile: str, relative: str) -> Path:
+    path = results_root(profile) / relative
+    if not path.is_file():
+        raise DataError(f"results/{profile}/{relative} is missing; run `make figures PROFILE={profile}` first")
+    return path

@@ -1,0 +1,49 @@
+"""Which rows a table has, in which order, and what the paper calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+METRICS = ("sdr_db", "sir_db", "sar_db")
+MASKS = ("binary", "soft")  # the first is the headline, as in the paper's lineage
+FLOOR = "mixture"
+CEILING = {"binary": "ideal_binary", "soft": "ideal_ratio"}
+REFERENCES = (FLOOR, *CEILING.values())
+GRID = ("late", "late_align", "middle", "middle_align", "hier", "hier_align")
+BACKBONE_ROW = "resnet18_late"
+TABLE_1 = ("late", "middle", "hier_align")
+TABLE_6 = (BACKBONE_ROW, *GRID)
+
+# (candidate, baseline): alignment within each fusion, fusions with and without it, the whole method, the backbone.
+PAIRS = (
+    ("late_align", "late"),
+    ("middle_align", "middle"),
+    ("hier_align", "hier"),
+    ("middle", "late"),
+    ("hier", "late"),
+    ("hier", "middle"),
+    ("hier_align", "late_align"),
+    ("hier_align", "middle_align"),
+    ("hier_align", "late"),
+    ("late", BACKBONE_ROW),
+)
+
+# Our row -> its name in paper/published.csv, by the paper's table.
+PAPER_ROWS = {
+    1: {"late": "CLIPSep late", "middle": "CLIPSep middle", "hier_align": "HFRA hierarchical + align"},
+    6: {
+        "resnet18_late": "ResNet-18 late",
+        "late": "CLIP late",
+        "late_align": "CLIP late + align",
+        "middle": "CLIP middle",
+        "hier": "CLIP hierarchical",
+        "hier_align": "CLIP hierarchical + align",
+    },
+}
+
+
+def in_table_order(methods: Iterable[str]) -> list[str]:
+    """Floor, backbone row, the grid, anything else, ceilings."""
+    order = (FLOOR, BACKBONE_ROW, *GRID)
+    place = {name: i for i, name in enumerate(order)} | {name: len(order) + 1 for name in CEILING.values()}
+    return sorted(methods, key=lambda name: (place.get(name, len(order)), name))

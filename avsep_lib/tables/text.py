@@ -1,0 +1,151 @@
+"""Tables as readers see them: names instead of identifiers, a mean with its interval in one cell."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from avsep_lib.plots.style import label_of, metric_label
+from avsep_lib.published import published_table, row_notes
+from avsep_lib.tables.names import FLOOR, METRICS, PAPER_ROWS, REFERENCES
+
+MISSING = "–"
+INFINITE = "inf (a)"
+FOOTNOTE = (
+    "(a) infinite by definition: an unprocessed mixture holds nothing that is not in the sources, so no artefacts."
+)
+COMPUTED, QUOTED = "computed here", "quoted, not computed here"
+
+
+def with_interval(mean: float, low: float = math.nan, high: float = math.nan, sign: str = "") -> str:
+    """``"3.12 [2.90, 3.33]"``; without an interval just the mean; `sign` ``"+"`` shows the sign of differences.
+
+    >>> with_interval(3.123, 2.9, 3.33)
+    '3.12 [2.90, 3.33]'
+    """
+    if math.isnan(mean):
+        return MISSING
+    if math.isinf(mean):
+        return INFINITE
+    text = f"{mean:{sign}.2f}"
+    return f"{text} [{low:{sign}.2f}, {high:{sign}.2f}]" if math.isfinite(low) and math.isfinite(high) else text
+
+
+def interval_column(table: pd.DataFrame, mean: str, low: str, high: str, sign: str = "") -> list[str]:
+    """`with_interval` of every line, from three columns."""
+    return [with_interval(*values, sign=sign) for values in zip(table[mean], table[low], table[high])]
+
+
+def separation_text(summary: pd.DataFrame, paper: int | None = None) -> pd.DataFrame:
+    """A summary for readers, optionally with the published numbers of Table `paper` beside ours.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `row`, `source`, (`paper SDR / SIR / SAR`,) one column per metric with its interval over mixtures,
+        `SDR, trained again` (interval across seeds), `mixtures`, `seeds`, `silent` (estimates, of all items).
+    """
+    names = PAPER_ROWS.get(paper, {})
+    shown = {
+        "row": [names.get(method, label_of(method)) if paper == 1 else label_of(method) for method in summary["method"]]
+    }
+    shown["source"] = ["reference" if method in REFERENCES else COMPUTED for method in summary["method"]]
+    if paper:
+        printed = paper_cells(paper)
+        shown[PAPER_COLUMN] = [printed.get(names.get(method), MISSING) for method in summary["method"]]
+    for metric in METRICS:
+        shown[metric_label(metric)] = interval_column(summary, metric, f"{metric}_low", f"{metric}_high")
+    again = interval_column(summary, "sdr_db", "sdr_db_seeds_low", "sdr_db_seeds_high")
+    shown["SDR, trained again"] = [text if "[" in text else MISSING for text in again]
+    shown["mixtures"], shown["seeds"] = summary["n_mixtures"], _seed_counts(summary)
+    shown["silent"] = [f"{silent} of {items}" for silent, items in zip(summary["n_silent"], summary["n_items"])]
+    return pd.DataFrame(shown)
+
+
+PAPER_COLUMN = "paper SDR / SIR / SAR"
+
+
+def _seed_counts(summary: pd.DataFrame) -> list[str]:
+    return [MISSING if method in REFERENCES else str(n) for method, n in zip(summary["method"], summary["n_seeds"])]
+
+
+def paper_cells(table: int) -> dict[str, str]:
+    """``"5.86 / 11.65 / 9.72"`` for every row of a published table."""
+    return {row: " / ".join(f"{value:.2f}" for value in values) for row, values in published_table(table).T.items()}
+
+
+def quoted_rows(table: int, computed: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Rows of a published table that are not computed here, shaped like `separation_text`."""
+    ours = {PAPER_ROWS.get(table, {}).get(method) for method in computed}
+    cells = {row: text for row, text in paper_cells(table).items() if row not in ours}
+    return pd.DataFrame({"row": cells.keys(), "source": QUOTED, PAPER_COLUMN: cells.values()})
+
+
+def with_quoted_rows(shown: pd.DataFrame, table: int, computed: tuple[str, ...]) -> pd.DataFrame:
+    """The text of a summary with the paper's other rows after the floor, empty where we computed nothing."""
+    floor = (shown["row"] == label_of(FLOOR)).to_numpy()
+    whole = pd.concat([shown[floor], quoted_rows(table, computed), shown[~floor]], ignore_index=True)
+    return whole.astype(object).where(whole.notna(), MISSING)
+
+
+def quoted_table(table: int) -> pd.DataFrame:
+    """A published table that nothing here computes yet, every line marked so."""
+    numbers = published_table(table).map("{:.2f}".format).rename_axis("row").reset_index()
+    notes = row_notes(table)
+    status = "quoted, not computed yet"
+    return numbers.assign(source=status, note=[notes.get(row, MISSING) for row in numbers["row"]])
+
+
+def contrast(candidate: str, baseline: str) -> str:
+    """``"Hierarchical − Late"``."""
+    return f"{label_of(candidate)} − {label_of(baseline)}"
+
+
+def differences_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Paired differences for readers."""
+    return pd.DataFrame(
+        {
+            "difference of": [contrast(*pair) for pair in zip(table["candidate"], table["baseline"])],
+            "dB": interval_column(table, "difference", "low", "high", sign="+"),
+            "found": table["found"],
+            "dB, trained again": _bounds(table),
+            "p (Holm)": table["p_holm"].map(
+                lambda p: MISSING if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+            ),
+            "smallest detectable (dB)": table["detectable_effect"].map(with_interval),
+            "mixtures": table["n_mixtures"].fillna(0).astype(int),
+        }
+    )
+
+
+def _bounds(table: pd.DataFrame) -> list[str]:
+    texts = interval_column(table, "difference", "seeds_low", "seeds_high", sign="+")
+    return [text[text.index("[") :] if "[" in text else MISSING for text in texts]
+
+
+def claims_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Claims and verdicts for readers."""
+    shown = differences_text(table).rename(columns={"difference of": "tested as"}).drop(columns="found")
+    shown.insert(0, "verdict", table["verdict"])
+    shown.insert(0, "claim", table["sentence"])
+    shown.insert(2, "trained again", table["verdict_trained_again"])
+    shown["tested as"] += [f", {metric_label(metric).split()[0]}" for metric in table["metric"]]
+    return shown.assign(section=table["section"])
+
+
+def cost_text(cost: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Training cost beside quality; `summary` gives the quality."""
+    quality = dict(zip(summary["method"], interval_column(summary, "sdr_db", "sdr_db_low", "sdr_db_high")))
+    return pd.DataFrame(
+        {
+            "row": cost["method"].map(label_of),
+            "parameters (M)": cost["parameters"] / 1e6,
+            "seconds per run": cost["seconds"],
+            "runs": cost["n_runs"],
+            "steps": cost["steps"],
+            "threads": cost["threads"],
+            "device": cost["device"],
+            "SDR (dB)": cost["method"].map(quality),
+        }
+    )
