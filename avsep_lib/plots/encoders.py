@@ -43,12 +43,16 @@ def sanity(ax: Axes, table: pd.DataFrame) -> Axes:
         color = ENCODER_COLORS[row.encoder]
         ax.plot([row.low, row.high], [i, i], color=color, linewidth=2.5, solid_capstyle="butt")
         ax.plot(row.value, i, "o", color=color, markersize=6)
-        ax.plot([row.chance] * 2, [i - 0.3, i + 0.3], color=TEXT, linewidth=1.2, label="chance" if i == 0 else None)
-    ax.set_yticks(range(len(table)), [f"{task}" for task in table.task])
+    ax.plot(table.chance, range(len(table)), "|", color=TEXT, markersize=15, markeredgewidth=1.3, label="chance")
+    ax.set_yticks(range(len(table)), [_question(row) for row in table.itertuples()])
     ax.set(ylim=(len(table) - 0.5, -0.5), xlim=(-0.02, 1.02), xlabel="proportion correct (95 % interval)")
-    ax.legend(loc="lower right", handlelength=0.8)
+    ax.legend(loc="lower right", markerscale=0.6, handlelength=1)
     ax.set_title("What the encoders know")
     return quiet_axis(ax, "x")
+
+
+def _question(row: tuple) -> str:
+    return row.task if row.task.startswith(row.encoder.split()[0]) else f"{row.encoder}: {row.task}"
 
 
 def knowledge_figure(figure: Figure, histories: Mapping[str, pd.DataFrame], table: pd.DataFrame) -> Figure:
