@@ -1,0 +1,333 @@
+"""Every canary sings on good results, and falls, by name, when its fault is planted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from avsep_lib import audio as front_end
+from avsep_lib import canaries, mixtures, score
+from avsep_lib.canaries import evidence as evidence_module
+from avsep_lib.canaries import labels as label_checks
+from avsep_lib.canaries import raise_first, run_check
+from avsep_lib.canaries.__main__ import main
+from avsep_lib.canaries.evidence import Evidence, gather
+from avsep_lib.canaries.findings import at_least, none_of, noted
+from avsep_lib.encoders.store import EmbeddingStore
+from avsep_lib.errors import CanaryError
+from avsep_lib.methods import base
+from avsep_lib.methods.hfra import HFRA
+from avsep_lib.methods.references import REFERENCES
+from avsep_lib.workflow import load_plan
+
+
+def open_evidence(project, monkeypatch) -> Evidence:
+    monkeypatch.setenv("AVSEP_ROOT", str(project.root))
+    plan = load_plan("toy")
+    runs = [(plan.data_key(run_id), run) for run_id, run in plan.runs.items()]
+    return gather(plan.profile, plan.audio, runs, project.results)[0]
+
+
+@pytest.fixture
+def evidence(project, monkeypatch) -> Evidence:
+    """Good results; tests plant faults in what it has opened, never in its files."""
+    return open_evidence(project, monkeypatch)
+
+
+@pytest.fixture
+def spoiled(project_copy, monkeypatch) -> Evidence:
+    """A copy of the results whose files may be spoiled."""
+    return open_evidence(project_copy, monkeypatch)
+
+
+def caught(check, evidence: Evidence, *words: str) -> None:
+    """Assert that the check falls by its own name, and says what it saw."""
+    with pytest.raises(CanaryError) as caught_error:
+        raise_first([run_check(check, evidence)])
+    message = str(caught_error.value)
+    assert message.split()[0] == check.__name__
+    for word in words:
+        assert word in message
+
+
+def plant(evidence: Evidence, name: str, value: object) -> None:
+    """Replace something that the evidence would read from a file."""
+    evidence.__dict__[name] = value
+
+
+def edit_features(evidence: Evidence, which: str, **edits) -> None:
+    path = evidence.folder / "features" / f"{which}.safetensors"
+    tensors = load_file(path)
+    save_file({k: edits[k](v).contiguous() if k in edits else v for k, v in tensors.items()}, path)
+
+
+# --- good results ----------------------------------------------------------------------------------------------------
+
+
+def test_good_results_pass_and_are_written(project, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("AVSEP_ROOT", str(project.root))
+    monkeypatch.setattr(sys, "argv", ["canaries", "--profile", "toy", "--out", str(tmp_path / "canaries.json")])
+    main()
+    written = json.loads((tmp_path / "canaries.json").read_text())
+    names = [check["name"] for check in written["checks"]]
+    assert names == [
+        "test_clip_in_train", "shuffled_labels", "swapped_sources", "zeroed_mask", "wrong_phase", "hop_off_by_one",
+        "unused_seed",
+    ]  # fmt: skip
+    assert written["passed"]
+    assert all(check["passed"] and check["findings"] for check in written["checks"])
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == names
+
+
+def test_a_fallen_canary_ends_the_command_after_all_have_been_printed(project_copy, monkeypatch, tmp_path, capsys):
+    path = project_copy.results / "scores" / "late-s1.csv"
+    scores = pd.read_csv(path)
+    scores.assign(instrument=scores.instrument.to_numpy()[::-1]).to_csv(path, index=False)
+    monkeypatch.setenv("AVSEP_ROOT", str(project_copy.root))
+    monkeypatch.setattr(sys, "argv", ["canaries", "--profile", "toy", "--out", str(tmp_path / "canaries.json")])
+    with pytest.raises(CanaryError, match=r"^shuffled_labels .*late-s1 t0"):
+        main()
+    assert not (tmp_path / "canaries.json").exists()
+    assert capsys.readouterr().out.count("\n") == len(canaries.CHECKS)
+
+
+def test_evidence_that_cannot_be_read_is_no_good_news(spoiled):
+    (spoiled.source / "dataset" / "provenance.csv").unlink()
+    caught(canaries.test_clip_in_train, spoiled, "provenance.csv is missing")
+
+
+def test_findings_do_not_pass_on_nan():
+    assert not at_least("x", float("nan"), 0).passed
+    assert noted("x", float("nan")).passed
+    assert none_of("x", []).passed
+    assert "first: a" in str(none_of("x", ["a", "b"]))
+
+
+# --- test_clip_in_train ----------------------------------------------------------------------------------------------
+
+
+def test_a_test_clip_in_the_training_list_is_caught(evidence):
+    lists = {name: rows.copy() for name, rows in evidence.lists.items()}
+    lists["pool"].loc[3, "clip_id"] = "test_tuba_001"
+    plant(evidence, "lists", lists)
+    caught(canaries.test_clip_in_train, evidence, "pool: test_tuba_001 (test)")
+
+
+@pytest.mark.parametrize("column", ["video_id", "sha256"])
+def test_a_video_or_file_in_two_splits_is_caught(evidence, column):
+    table = evidence.store.table.copy()
+    table.loc["test_tuba_000", column] = table.loc["train_tuba_000", column]
+    plant(evidence, "store", replace(evidence.store, table=table))
+    caught(canaries.test_clip_in_train, evidence, str(table.loc["train_tuba_000", column]))
+
+
+def test_the_same_sound_under_another_file_name_is_caught(evidence):
+    store = replace(evidence.store, table=evidence.store.table.copy())
+    flat = np.array(store._flat)
+    train, test = store.row("pretrain_flute_000"), store.row("test_flute_001")
+    flat[test.start : test.start + test.n_samples] = flat[train.start : train.start + train.n_samples]
+    store.__dict__["_flat"] = flat
+    plant(evidence, "store", store)
+    caught(canaries.test_clip_in_train, evidence, "decoded sounds in several splits = 1")
+
+
+def test_a_melody_seed_in_two_splits_is_caught(spoiled):
+    path = spoiled.source / "dataset" / "provenance.csv"
+    table = pd.read_csv(path).set_index("clip_id", drop=False)
+    table.loc["test_tuba_000", "melody_seed"] = table.loc["train_tuba_000", "melody_seed"]
+    table.to_csv(path, index=False)
+    caught(canaries.test_clip_in_train, spoiled, "seeds in several splits = 1")
+
+
+def test_training_features_of_other_clips_are_caught(spoiled):
+    edit_features(spoiled, "train", mixture=lambda x: x.roll(1, dims=0))
+    caught(canaries.test_clip_in_train, spoiled, "training features against the listed clips")
+
+
+# --- shuffled_labels -------------------------------------------------------------------------------------------------
+
+
+def test_shuffled_labels_in_the_manifest_are_caught(spoiled):
+    path = spoiled.source / "dataset" / "manifest.csv"
+    table = pd.read_csv(path)
+    table.assign(labels=np.random.default_rng(0).permutation(table.labels)).to_csv(path, index=False)
+    caught(canaries.shuffled_labels, spoiled, "(manifest)")
+
+
+@pytest.mark.parametrize("column", ["instrument", "partner", "clip_id"])
+def test_shuffled_labels_in_the_scores_are_caught(evidence, column):
+    scores = evidence.scores["late-s0"].copy()
+    plant(evidence, "scores", evidence.scores | {"late-s0": scores.assign(**{column: scores[column].to_numpy()[::-1]})})
+    caught(canaries.shuffled_labels, evidence, "late-s0 t0")
+
+
+def test_embeddings_of_other_clips_are_caught(evidence, monkeypatch):
+    def next_clip(store: EmbeddingStore, clip_id: str) -> np.ndarray:
+        ids = store.clip_ids
+        start, count, _ = store._clips[ids[(ids.index(clip_id) + 1) % len(ids)]]
+        return store._tensor[start : start + count]
+
+    monkeypatch.setattr(EmbeddingStore, "frames", next_clip)
+    caught(canaries.shuffled_labels, evidence, "stored against recomputed images", "stored against recomputed audio")
+
+
+def test_class_structure_is_found_and_its_absence_as_well():
+    rng = np.random.default_rng(1)
+    labels = np.repeat(np.array(["a", "b", "c"]), 12)
+    rows = np.repeat(rng.standard_normal((3, 8)), 12, axis=0) + rng.standard_normal((36, 8))
+    assert label_checks.class_structure_p(rows, labels) <= label_checks.P_LIMIT
+    assert label_checks.class_structure_p(rows, rng.permutation(labels)) > label_checks.P_LIMIT
+
+
+def test_labels_shuffled_everywhere_leave_no_structure(evidence, monkeypatch):
+    """The same wrong label in all tables: only the embeddings of a trained encoder can tell."""
+    monkeypatch.setattr(evidence_module, "TRAINED_STEPS", 1)
+    assert label_checks.class_structure(evidence, "audio", "audio").passed
+    table = evidence.store.table.copy()
+    table["labels"] = np.random.default_rng(0).permutation(table.labels)
+    plant(evidence, "store", replace(evidence.store, table=table))
+    assert not label_checks.class_structure(evidence, "audio", "audio").passed
+    monkeypatch.setattr(evidence_module, "TRAINED_STEPS", 200)
+    assert label_checks.class_structure(evidence, "audio", "audio").passed  # an untrained encoder is not judged
+
+
+# --- swapped_sources -------------------------------------------------------------------------------------------------
+
+
+def test_queries_in_the_wrong_order_are_caught(evidence, monkeypatch):
+    monkeypatch.setattr(score, "oracle_queries", lambda item: [base.Query("audio", s) for s in item.sources[::-1]])
+    caught(canaries.swapped_sources, evidence, "ideal ratio mask over the mixture")
+
+
+def test_score_rows_of_the_wrong_source_are_caught(evidence):
+    scores = evidence.scores["late-s1"].copy()
+    measured = [c for c in scores.columns if c.endswith("_db")]
+    scores[measured] = scores.groupby(["mixture_id", "mask"])[measured].transform(lambda x: x.to_numpy()[::-1])
+    plant(evidence, "scores", evidence.scores | {"late-s1": scores})
+    caught(canaries.swapped_sources, evidence, "first: late-s1")
+
+
+def test_sources_swapped_after_scoring_are_caught(evidence, monkeypatch):
+    original = mixtures.load_sources
+    monkeypatch.setattr(score, "load_sources", lambda *arguments: original(*arguments)[::-1].copy())
+    caught(canaries.swapped_sources, evidence, "mixture baseline against the score rows")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_trained_run_must_prefer_its_own_source(evidence, monkeypatch, order):
+    """A run that separates as an ideal mask does, asked for its sources in either order."""
+    ideal = REFERENCES["ideal_ratio"](evidence.audio)
+    monkeypatch.setattr(evidence_module, "TRAINED_STEPS", 1)
+    monkeypatch.setattr(HFRA, "masks", lambda run, *arguments: ideal.masks(*arguments))
+    monkeypatch.setattr(Evidence, "queries", lambda *arguments: score.oracle_queries(arguments[-1])[::order])
+    complaint = run_check(canaries.swapped_sources, evidence).complaint
+    assert "against its score rows" in complaint  # which are those of the real run
+    assert ("right over swapped order" in complaint) == (order == -1)
+
+
+# --- zeroed_mask -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("value", "word"), [(0.0, "smallest mean"), (0.5, "smallest standard deviation")])
+def test_an_empty_or_constant_mask_is_caught(evidence, monkeypatch, value, word):
+    original = HFRA.masks
+    monkeypatch.setattr(HFRA, "masks", lambda *arguments: torch.full_like(original(*arguments), value))
+    caught(canaries.zeroed_mask, evidence, word, "late-s0")
+
+
+def test_a_silent_soft_estimate_is_caught(evidence):
+    scores = evidence.scores["late-s1"].copy()
+    scores.loc[scores["mask"] == "soft", "status"] = "silent_estimate"
+    plant(evidence, "scores", evidence.scores | {"late-s1": scores})
+    caught(canaries.zeroed_mask, evidence, "silent soft estimates = 8", "late-s1")
+
+
+# --- wrong_phase -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("phase", ["zero", "conjugate", "random"])
+def test_another_phase_is_caught(evidence, monkeypatch, phase):
+    def spoil(spectrum: torch.Tensor) -> torch.Tensor:
+        angles = {"zero": torch.zeros(spectrum.shape), "conjugate": -spectrum.angle()}
+        return torch.polar(spectrum.abs(), angles.get(phase, 6 * torch.rand(spectrum.shape)))
+
+    original = front_end.apply_mask
+    wrong = lambda mixture, mask, audio, **options: original(spoil(mixture), mask, audio, **options)  # noqa: E731
+    monkeypatch.setattr(base, "apply_mask", wrong)
+    caught(canaries.wrong_phase, evidence, "mask of ones", "cosine")
+
+
+def test_a_floor_that_is_not_the_mixture_is_caught(evidence):
+    rows = evidence.references
+    plant(evidence, "references", rows.assign(si_sdri_db=rows.si_sdri_db + 0.1))
+    caught(canaries.wrong_phase, evidence, "mixture as an estimate")
+
+
+# --- hop_off_by_one --------------------------------------------------------------------------------------------------
+
+
+def test_another_hop_is_caught(evidence, monkeypatch):
+    original = front_end.stft
+    shorter = lambda waveform, audio: original(waveform, replace(audio, hop_length=audio.hop_length - 1))  # noqa: E731
+    monkeypatch.setattr(front_end, "stft", shorter)
+    caught(canaries.hop_off_by_one, evidence)
+
+
+def test_estimates_one_sample_late_are_caught(evidence, monkeypatch):
+    original = front_end.istft
+    monkeypatch.setattr(front_end, "istft", lambda *arguments: original(*arguments).roll(1, dims=-1))
+    caught(canaries.hop_off_by_one, evidence, "shift of a click, samples = 1")
+
+
+def test_frames_one_hop_late_are_caught_although_the_inverse_undoes_it(evidence, monkeypatch):
+    stft, istft = front_end.stft, front_end.istft
+    monkeypatch.setattr(front_end, "stft", lambda *arguments: stft(*arguments).roll(1, dims=-1))
+    monkeypatch.setattr(front_end, "istft", lambda spectrum, audio: istft(spectrum.roll(-1, dims=-1), audio))
+    caught(canaries.hop_off_by_one, evidence, "shift of a click, frames")
+
+
+def test_stored_frames_and_references_off_by_one_are_caught(spoiled):
+    edit_features(spoiled, "train", mixture=lambda x: x[..., 1:])
+    edit_features(spoiled, "val", references=lambda x: x.roll(1, dims=-1))
+    caught(canaries.hop_off_by_one, spoiled, "stored frames", "validation references")
+
+
+# --- unused_seed -----------------------------------------------------------------------------------------------------
+
+
+def test_two_seeds_with_one_result_are_caught(spoiled):
+    model = spoiled.model_path("late-s1")
+    model.write_bytes(spoiled.model_path("late-s0").read_bytes())
+    caught(canaries.unused_seed, spoiled, "same weights", "late-s0 and late-s1")
+    scores = spoiled.scores
+    plant(spoiled, "scores", scores | {"late-s1": scores["late-s0"].assign(run_id="late-s1", seed=1)})
+    caught(canaries.unused_seed, spoiled, "same scores")
+
+
+def test_lists_that_ignore_the_seed_are_caught(evidence, monkeypatch):
+    original = mixtures.build_lists
+    ignoring = lambda store, audio, settings: original(store, audio, evidence.profile.mixtures)  # noqa: E731
+    monkeypatch.setattr(mixtures, "build_lists", ignoring)
+    caught(canaries.unused_seed, evidence, "another seed does not change = 3")
+
+
+def test_lists_of_another_seed_are_caught(evidence):
+    other = replace(evidence.profile.mixtures, seed=evidence.profile.mixtures.seed + 5)
+    caught(
+        canaries.unused_seed,
+        replace(evidence, profile=evidence.profile.model_copy(update={"mixtures": other})),
+        "the same seed does not give again = 3",
+    )
+
+
+def test_a_dataset_that_ignores_its_seed_is_caught(evidence):
+    dataset = replace(evidence.profile.datasets["music11"], seed=99)
+    profile = evidence.profile.model_copy(update={"datasets": {"music11": dataset}})
+    caught(canaries.unused_seed, replace(evidence, profile=profile), "not the planned ones")
