@@ -24,7 +24,7 @@ from avsep_lib.settings import AudioSettings, RunConfig, to_dict
 READS = {
     "01_dataset": ("dataset", "clips", "mixtures"),
     "02_encoders": ("dataset", "clips", "encoders", "embeddings"),
-    "03_training": ("runs", "features"),
+    "03_training": ("runs", "features", "mixtures"),
     "04_separation_tables": ("scores", "references", "published"),
     "06_ablation": ("scores", "references", "runs", "published"),
     "09_qualitative": ("scores", "runs", "clips", "mixtures", "embeddings"),
