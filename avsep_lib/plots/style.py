@@ -46,7 +46,7 @@ LABELS = {
     "middle_align": "Middle + align",
     "hier": "Hierarchical",
     "hier_align": "Hierarchical + align",
-    "resnet18_late": "Late, ResNet-18 (no ImageNet weights)",
+    "resnet18_late": "ResNet-18 late (no ImageNet weights)",
     "mixture": "Mixture (floor)",
     "ideal_binary": "Ideal binary mask",
     "ideal_ratio": "Ideal ratio mask",

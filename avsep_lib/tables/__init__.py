@@ -7,7 +7,14 @@ not the paper's.
 """
 
 from avsep_lib.tables.comparable import Comparable, comparable, seed_means, summary
-from avsep_lib.tables.differences import claim_verdicts, differences, meaning, resampling_shift, trained_at_all
+from avsep_lib.tables.differences import (
+    claim_verdicts,
+    differences,
+    meaning,
+    resampling_shift,
+    trained_at_all,
+    with_claims,
+)
 from avsep_lib.tables.inputs import cost_files, load_scores, score_files, training_cost
 from avsep_lib.tables.names import CEILING, FLOOR, GRID, MASKS, METRICS, PAIRS, TABLE_1, TABLE_6, in_table_order
 
@@ -34,4 +41,5 @@ __all__ = [
     "summary",
     "trained_at_all",
     "training_cost",
+    "with_claims",
 ]

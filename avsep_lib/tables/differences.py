@@ -78,6 +78,12 @@ def _judged(data: Comparable, claim: Claim, level: float) -> dict:
     return named | line | words
 
 
+def with_claims(table: pd.DataFrame, verdicts: pd.DataFrame, metric: str = "sdr_db") -> pd.DataFrame:
+    """Differences with the `verdict` of `claim_verdicts` where a pair is a claim about `metric`, NaN elsewhere."""
+    about = verdicts.loc[verdicts["metric"] == metric, ["candidate", "baseline", "verdict"]]
+    return table.merge(about, on=["candidate", "baseline"], how="left")
+
+
 def _interval(line: dict, low: str, high: str, level: float) -> Interval:
     n = 0 if np.isnan(line["n_mixtures"]) else int(line["n_mixtures"])
     statement = f"for these trained models, over mixtures like these {n}"

@@ -11,11 +11,13 @@ from avsep_lib.published import published_table, row_notes
 from avsep_lib.tables.names import FLOOR, METRICS, PAPER_ROWS, REFERENCES
 
 MISSING = "–"
+PAPER_COLUMN = "paper SDR / SIR / SAR"
 INFINITE = "inf (a)"
 FOOTNOTE = (
-    "(a) infinite by definition: an unprocessed mixture holds nothing that is not in the sources, so no artefacts."
+    "(a) infinite: nothing in the estimate lies outside the sources, so it has no artefacts. "
+    "True of an unprocessed mixture by definition."
 )
-COMPUTED, QUOTED = "computed here", "quoted, not computed here"
+COMPUTED, QUOTED, LEFT_OUT = "computed here", "quoted, not computed here", "left out: no common mixtures"
 
 
 def with_interval(mean: float, low: float = math.nan, high: float = math.nan, sign: str = "") -> str:
@@ -28,8 +30,8 @@ def with_interval(mean: float, low: float = math.nan, high: float = math.nan, si
         return MISSING
     if math.isinf(mean):
         return INFINITE
-    text = f"{mean:{sign}.2f}"
-    return f"{text} [{low:{sign}.2f}, {high:{sign}.2f}]" if math.isfinite(low) and math.isfinite(high) else text
+    text, *ends = (f"{round(value, 2) + 0.0:{sign}.2f}" for value in (mean, low, high))  # + 0.0: no "-0.00"
+    return f"{text} [{', '.join(ends)}]" if math.isfinite(low) and math.isfinite(high) else text
 
 
 def interval_column(table: pd.DataFrame, mean: str, low: str, high: str, sign: str = "") -> list[str]:
@@ -50,7 +52,7 @@ def separation_text(summary: pd.DataFrame, paper: int | None = None) -> pd.DataF
     shown = {
         "row": [names.get(method, label_of(method)) if paper == 1 else label_of(method) for method in summary["method"]]
     }
-    shown["source"] = ["reference" if method in REFERENCES else COMPUTED for method in summary["method"]]
+    shown["source"] = [_source(*line) for line in zip(summary["method"], summary["n_mixtures"])]
     if paper:
         printed = paper_cells(paper)
         shown[PAPER_COLUMN] = [printed.get(names.get(method), MISSING) for method in summary["method"]]
@@ -58,12 +60,13 @@ def separation_text(summary: pd.DataFrame, paper: int | None = None) -> pd.DataF
         shown[metric_label(metric)] = interval_column(summary, metric, f"{metric}_low", f"{metric}_high")
     again = interval_column(summary, "sdr_db", "sdr_db_seeds_low", "sdr_db_seeds_high")
     shown["SDR, trained again"] = [text if "[" in text else MISSING for text in again]
-    shown["mixtures"], shown["seeds"] = summary["n_mixtures"], _seed_counts(summary)
+    shown["mixtures"], shown["seeds"] = summary["n_mixtures"].astype(str), _seed_counts(summary)
     shown["silent"] = [f"{silent} of {items}" for silent, items in zip(summary["n_silent"], summary["n_items"])]
     return pd.DataFrame(shown)
 
 
-PAPER_COLUMN = "paper SDR / SIR / SAR"
+def _source(method: str, n_mixtures: int) -> str:
+    return "reference" if method in REFERENCES else COMPUTED if n_mixtures else LEFT_OUT
 
 
 def _seed_counts(summary: pd.DataFrame) -> list[str]:
@@ -79,14 +82,16 @@ def quoted_rows(table: int, computed: tuple[str, ...] = ()) -> pd.DataFrame:
     """Rows of a published table that are not computed here, shaped like `separation_text`."""
     ours = {PAPER_ROWS.get(table, {}).get(method) for method in computed}
     cells = {row: text for row, text in paper_cells(table).items() if row not in ours}
-    return pd.DataFrame({"row": cells.keys(), "source": QUOTED, PAPER_COLUMN: cells.values()})
+    notes = row_notes(table)
+    sources = [f"{QUOTED} ({notes[row]})" if row in notes else QUOTED for row in cells]
+    return pd.DataFrame({"row": cells.keys(), "source": sources, PAPER_COLUMN: cells.values()})
 
 
 def with_quoted_rows(shown: pd.DataFrame, table: int, computed: tuple[str, ...]) -> pd.DataFrame:
     """The text of a summary with the paper's other rows after the floor, empty where we computed nothing."""
     floor = (shown["row"] == label_of(FLOOR)).to_numpy()
     whole = pd.concat([shown[floor], quoted_rows(table, computed), shown[~floor]], ignore_index=True)
-    return whole.astype(object).where(whole.notna(), MISSING)
+    return whole.fillna(MISSING)
 
 
 def quoted_table(table: int) -> pd.DataFrame:
