@@ -20,6 +20,8 @@ FOUND_COLORS = {
     "not testable here": "#BFBFBF",
 }
 
+MIN_HALF_WIDTH = 0.1  # dB: an axis is never zoomed into noise
+
 
 def forest(ax: Axes, table: pd.DataFrame, metric: str = "sdr_db") -> Axes:
     """One line per pair, the first on top: mean, interval over mixtures (thick) and across seeds (thin).
@@ -58,8 +60,9 @@ def _limits(ax: Axes, table: pd.DataFrame) -> None:
     ends = np.abs(table[["low", "high"]].to_numpy(float))
     inner = np.nanmax(ends) if np.isfinite(ends).any() else 1.0
     outer = np.nanmax(np.append(np.abs(table[["seeds_low", "seeds_high"]].to_numpy(float)), inner))
-    half = 1.08 * min(outer, 3 * inner)
+    half = 1.08 * max(min(outer, 3 * inner), MIN_HALF_WIDTH)
     ax.set_xlim(-half, half)
+    ax.locator_params(axis="x", nbins=5)
 
 
 def _name(candidate: str, baseline: str) -> str:

@@ -25,7 +25,32 @@ GROUPS = {
     "middle": "Middle",
     "hier": "Hierarchical",
 }
+MIN_SPAN = 1.0  # dB: an axis is never zoomed into noise
 HALF = 0.21  # half the distance between the two bars of a group
+
+
+def rows_figure(
+    figure: Figure,
+    summaries: Mapping[str, pd.DataFrame],
+    seeds: Mapping[str, pd.DataFrame],
+    names: Mapping[str, str] | None = None,
+) -> Figure:
+    """Two panels of `rows_with_intervals`, one per mask type, on one scale."""
+    axes = figure.subplots(1, len(summaries), sharex=True)
+    for ax, (mask, summary) in zip(axes, summaries.items()):
+        rows_with_intervals(ax, summary, seeds[mask], names=names).set_title(f"{mask.capitalize()} masks")
+    seed_legend(figure)
+    return figure
+
+
+def grid_figure(figure: Figure, summaries: Mapping[str, pd.DataFrame], seeds: Mapping[str, pd.DataFrame]) -> Figure:
+    """Two panels of `ablation_grid`, one per mask type, on one scale."""
+    axes = figure.subplots(1, len(summaries), sharey=True)
+    for ax, (mask, summary) in zip(axes, summaries.items()):
+        ablation_grid(ax, summary, seeds[mask]).set_title(f"{mask.capitalize()} masks")
+        ax.label_outer()
+    seed_legend(figure)
+    return figure
 
 
 def rows_with_intervals(
@@ -122,7 +147,9 @@ def _references(ax: Axes, floor: pd.Series, ceiling: pd.Series, metric: str) -> 
     """The floor as a line; the ceiling as a line where the axis can afford it, else as an arrow."""
     bottom, top = ax.get_ylim()
     bottom, top = min(bottom, floor[metric]), max(top, floor[metric])
-    span = max(top - bottom, 0.2)
+    span = max(top - bottom, MIN_SPAN)
+    middle = (top + bottom) / 2
+    bottom, top = middle - span / 2, middle + span / 2
     ax.set_ylim(bottom - 0.08 * span, top + 0.16 * span)
     _line(ax, floor, metric)
     if ceiling[metric] <= top + 0.5 * span:

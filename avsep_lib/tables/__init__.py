@@ -6,7 +6,7 @@ frames into what a reader sees. Published numbers stand beside ours and are neve
 not the paper's.
 """
 
-from avsep_lib.tables.comparable import Comparable, comparable, seed_means, summary
+from avsep_lib.tables.comparable import Comparable, check_references, comparable, seed_means, summary
 from avsep_lib.tables.differences import (
     claim_verdicts,
     differences,
@@ -16,7 +16,18 @@ from avsep_lib.tables.differences import (
     with_claims,
 )
 from avsep_lib.tables.inputs import cost_files, load_scores, score_files, training_cost
-from avsep_lib.tables.names import CEILING, FLOOR, GRID, MASKS, METRICS, PAIRS, TABLE_1, TABLE_6, in_table_order
+from avsep_lib.tables.names import (
+    CEILING,
+    FLOOR,
+    GRID,
+    MASKS,
+    METRICS,
+    PAIRS,
+    PAPER_ROWS,
+    TABLE_1,
+    TABLE_6,
+    in_table_order,
+)
 
 __all__ = [
     "CEILING",
@@ -25,9 +36,11 @@ __all__ = [
     "MASKS",
     "METRICS",
     "PAIRS",
+    "PAPER_ROWS",
     "TABLE_1",
     "TABLE_6",
     "Comparable",
+    "check_references",
     "claim_verdicts",
     "comparable",
     "cost_files",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from avsep_lib.errors import DataError
+from avsep_lib.errors import CanaryError, DataError
 from avsep_lib.intervals import LEVEL
 from avsep_lib.stats import common_mixtures, mixture_means, select_mask, summarise
 from avsep_lib.tables.names import CEILING, METRICS, REFERENCES, in_table_order
@@ -79,3 +79,21 @@ def seed_means(data: Comparable, metric: str = "sdr_db") -> pd.DataFrame:
     """Mean over the common set of every trained seed: columns `method`, `seed` and the metric."""
     means = {method: matrix.mean(axis=1) for method, matrix in mixture_means(data.scores, metric).items()}
     return pd.concat(means, names=["method", "seed"]).rename(metric).reset_index()
+
+
+def check_references(data: Comparable) -> None:
+    """Nothing trained may separate better than the ideal mask of its own type, or something leaked.
+
+    Raises
+    ------
+    CanaryError
+        Names the row and both means.
+    """
+    means = summary(data, ("sdr_db",)).set_index("method")["sdr_db"]
+    ceiling = means[CEILING[data.mask]]
+    for method, mean in means.drop(CEILING[data.mask]).items():
+        if mean >= ceiling:
+            raise CanaryError(
+                f"ceiling: {method} has {mean:.2f} dB SDR, the ideal {data.mask} mask {ceiling:.2f}; "
+                "look for a test clip in training, or for estimates that saw their reference"
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -100,6 +101,20 @@ def quoted_table(table: int) -> pd.DataFrame:
     notes = row_notes(table)
     status = "quoted, not computed yet"
     return numbers.assign(source=status, note=[notes.get(row, MISSING) for row in numbers["row"]])
+
+
+def floor_text(checks: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """`trained_at_all` of both mask types for readers."""
+    table = pd.concat(checks, ignore_index=True)
+    return pd.DataFrame(
+        {
+            "mask": table["mask"],
+            "row": table["candidate"].map(label_of),
+            "above the mixture (dB)": interval_column(table, "difference", "low", "high", sign="+"),
+            "found": table["found"],
+            "below the ideal mask (dB)": table["to_ceiling"].map(with_interval),
+        }
+    )
 
 
 def contrast(candidate: str, baseline: str) -> str:
