@@ -42,7 +42,7 @@ def read_audio(path: Path, sample_rate: int, expected_s: float, sha256: str = ""
     Raises
     ------
     DataError
-        Missing, unreadable, changed, truncated or silent audio.
+        Missing, unreadable, changed, truncated, silent or non-finite audio.
     """
     if not path.exists():
         raise DataError(f"audio {path} is missing; rebuild the dataset or drop its row from the manifest")
@@ -56,6 +56,8 @@ def read_audio(path: Path, sample_rate: int, expected_s: float, sha256: str = ""
         found = len(samples) / rate
         raise DataError(f"audio {path} is truncated: {found:.2f} s of {expected_s:.2f} s; replace it or drop its row")
     waveform = samples.mean(axis=1)
+    if not np.isfinite(waveform).all():
+        raise DataError(f"audio {path} holds NaN or infinity; replace the file or drop its row")
     if np.abs(waveform).sum() <= SILENCE:
         raise DataError(f"audio {path} is silent; drop its row from the manifest")
     return soxr.resample(waveform, rate, sample_rate, quality="VHQ") if rate != sample_rate else waveform
@@ -72,17 +74,23 @@ class ClipStore:
 
     @classmethod
     def open(cls, folder: str | Path) -> ClipStore:
-        """Open a store; DataError when it is absent."""
+        """Open a store; DataError when it is absent or incomplete."""
         folder = Path(folder)
         info = read_json(folder / "clips.json")
-        table = pd.read_csv(folder / "clips.csv", dtype={"clip_id": str, "video_id": str}).set_index(
-            "clip_id", drop=False
-        )
+        try:
+            table = pd.read_csv(folder / "clips.csv", dtype={"clip_id": str, "video_id": str})
+        except (OSError, ValueError) as error:
+            raise _incomplete(folder / "clips.csv", error) from None
+        table = table.set_index("clip_id", drop=False)
         return cls(folder, table, info["sample_rate"], (folder / info["root"]).resolve())
 
     @cached_property
     def _flat(self) -> np.ndarray:
-        return np.load(self.folder / "waveforms.npy", mmap_mode="r")
+        path = self.folder / "waveforms.npy"
+        try:
+            return np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise _incomplete(path, error) from None
 
     def row(self, clip_id: str) -> pd.Series:
         """Manifest row of a clip; DataError when unknown."""
@@ -110,6 +118,10 @@ class ClipStore:
         return self.root / self.row(clip_id).frames / f"{index + 1:06d}.jpg"
 
 
+def _incomplete(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read ({error}); delete {path.parent} and run `make figures`, which writes it")
+
+
 def build_clips(manifest: Path, sample_rate: int, out: Path) -> Path:
     """Decode every clip of a manifest into `out`; ``clips.json`` is written last and makes the store complete."""
     table = read_manifest(manifest)
@@ -119,6 +131,7 @@ def build_clips(manifest: Path, sample_rate: int, out: Path) -> Path:
     lengths = np.array([len(w) for w in waveforms])
     table["start"], table["n_samples"] = np.cumsum(lengths) - lengths, lengths
     out.mkdir(parents=True, exist_ok=True)
+    (out / "clips.json").unlink(missing_ok=True)  # an interrupted rebuild must not pass for the previous one
     with atomic_path(out / "waveforms.npy") as path:
         np.save(path, np.concatenate(waveforms))
     with atomic_path(out / "clips.csv") as path:
