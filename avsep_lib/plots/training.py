@@ -26,7 +26,8 @@ def schedule(ax: Axes, training: TrainingSettings, color: str) -> Axes:
 def loss(ax: Axes, history: pd.DataFrame, column: str, color: str) -> Axes:
     """A loss: each point is the mean since the point before."""
     ax.plot(history.step, history[column], "o-", color=color, markersize=3.5)
-    ax.set(xlabel="step", ylim=(0, None))
+    ax.margins(y=0.15)
+    ax.set_xlabel("step")
     return quiet_axis(ax, "y")
 
 
@@ -35,9 +36,7 @@ def validation(ax: Axes, history: pd.DataFrame, best_step: int, mixture_db: floa
     ax.plot(history.step, history.val_si_sdr_db, "o-", color=color, markersize=3.5)
     best = history[history.step == best_step].iloc[0]
     ax.plot(best.step, best.val_si_sdr_db, "o", color="white", markeredgecolor=color, markeredgewidth=2, markersize=9)
-    ax.annotate(
-        "chosen", (best.step, best.val_si_sdr_db), (0, -14), textcoords="offset points", ha="center", fontsize=8
-    )
+    ax.annotate("chosen", (best.step, best.val_si_sdr_db), (0, 9), textcoords="offset points", ha="center", fontsize=8)
     ax.axhline(mixture_db, color=TEXT, linestyle="--", linewidth=1)
     ax.annotate(
         "mixture",
@@ -48,7 +47,9 @@ def validation(ax: Axes, history: pd.DataFrame, best_step: int, mixture_db: floa
         ha="right",
         fontsize=8,
     )
-    ax.margins(y=0.2)
+    low, high = min(mixture_db, history.val_si_sdr_db.min()), max(mixture_db, history.val_si_sdr_db.max())
+    margin = max(0.2 * (high - low), 0.5)  # differences far below a decibel shall not look large
+    ax.set_ylim(low - margin, high + margin)
     ax.set(title="Validation SI-SDR", ylabel="dB", xlabel="step")
     return quiet_axis(ax, "y")
 
