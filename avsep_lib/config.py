@@ -80,6 +80,12 @@ def known_profiles() -> list[str]:
     return sorted(path.stem for path in (project_root() / "config").glob("*.yaml"))
 
 
+def known_methods() -> list[str]:
+    """Names of the trained methods: the files of `avsep_lib.methods` beside the interface and the references."""
+    stems = {path.stem for path in (Path(__file__).parent / "methods").glob("*.py")}
+    return sorted(stems - {"__init__", "base", "references"})
+
+
 def load_profile(name: str) -> Profile:
     """Read ``config/<name>.yaml``.
 
@@ -137,19 +143,33 @@ def _typed_sections(data: dict, place: str) -> dict:
     return typed
 
 
-def _check_shapes(profile: Profile, place: str) -> None:
-    """Numbers that must fit together, checked before anything is computed."""
-    factor = 2 ** len(profile.model.channels)
-    for what, size in (("audio.n_rows", profile.audio.n_rows), ("STFT frames", profile.audio.n_frames)):
+def _check_sizes(audio: AudioSettings, model: ModelSettings, training: TrainingSettings, pool: int, place: str) -> None:
+    """Sizes that a profile or a run's switches may set against each other."""
+    factor = 2 ** len(model.channels)
+    for what, size in (("audio.n_rows", audio.n_rows), ("STFT frames", audio.n_frames)):
         if size % factor:
             raise ConfigError(
                 f"{place}: {what} = {size} is not divisible by {factor} (model.channels has "
-                f"{len(profile.model.channels)} levels); frames = 1 + floor(audio.n_samples / audio.hop_length)"
+                f"{len(model.channels)} levels); frames = 1 + floor(audio.n_samples / audio.hop_length)"
             )
+    if training.batch_size > pool:
+        raise ConfigError(
+            f"{place}: training.batch_size = {training.batch_size} exceeds mixtures.pool_size = {pool}; enlarge the pool"
+        )
+
+
+def _check_shapes(profile: Profile, place: str) -> None:
+    """Numbers that must fit together, checked before anything is computed."""
+    _check_sizes(profile.audio, profile.model, profile.training, profile.mixtures.pool_size, place)
     if profile.model.channels[-1] != profile.model.embedding_dim:
         raise ConfigError(
             f"{place}: the innermost width model.channels[-1] = {profile.model.channels[-1]} must equal "
             f"model.embedding_dim = {profile.model.embedding_dim}, or alignment would need a projection head"
+        )
+    if profile.encoders.audio.n_samples != profile.audio.n_samples:
+        raise ConfigError(
+            f"{place}: encoders.audio.n_samples = {profile.encoders.audio.n_samples} must equal audio.n_samples = "
+            f"{profile.audio.n_samples}, because the teacher hears whole mixtures"
         )
     for name, dataset in profile.datasets.items():
         if dataset.seconds * profile.audio.sample_rate < profile.audio.n_samples:
@@ -189,7 +209,12 @@ def load_runs(path: Path | None = None) -> list[Run]:
         Wrong columns, a duplicate run id or a malformed value, with the line number.
     """
     path = path or project_root() / "config" / "runs.csv"
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, comment="#")
+    if not path.exists():
+        raise ConfigError(f"{path} is missing; it has one row per trained model, with columns {', '.join(RUN_COLUMNS)}")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, comment="#")
+    except ValueError as error:
+        raise ConfigError(f"{path}: {str(error).strip()}; separate switches by semicolons") from None
     if list(table.columns) != RUN_COLUMNS:
         raise ConfigError(f"{path}: columns are {list(table.columns)}; expected {RUN_COLUMNS}")
     runs = [_parse_run(row, f"{path} row {i + 1}") for i, row in enumerate(table.to_dict("records"))]
@@ -220,13 +245,18 @@ def resolve(profile: Profile, run: Run) -> RunConfig:
     Raises
     ------
     ConfigError
-        For a switch that names no field of the audio, model or training section, or an impossible value.
+        For an unknown method, a switch that names no field of the audio, model or training section, or values that
+        are impossible alone or together.
     """
+    if run.method not in known_methods():
+        raise ConfigError(
+            f"run {run.run_id!r}: method {run.method!r} is no trained method; known: {', '.join(known_methods())}"
+        )
     sections = {"audio": profile.audio, "model": profile.model, "training": profile.training}
     changes: dict[str, dict] = {name: {} for name in sections}
     changes["model"] = {"fusion": run.fusion, "backbone": run.backbone}
     for key, text in run.switches.items():
-        owners = [name for name, section in sections.items() if hasattr(section, key) and key != "audio"]
+        owners = [name for name, section in sections.items() if key in {f.name for f in dataclasses.fields(section)}]
         if not owners:
             raise ConfigError(f"run {run.run_id!r}: switch {key!r} is no field of audio, model or training")
         changes[owners[0]][key] = yaml.safe_load(text)
@@ -234,4 +264,6 @@ def resolve(profile: Profile, run: Run) -> RunConfig:
         name: from_dict(type(section), dataclasses.asdict(section) | changes[name], f"run {run.run_id!r}: {name}")
         for name, section in sections.items()
     }
-    return RunConfig(run_id=run.run_id, seed=run.seed, alignment=run.alignment, **built)
+    config = RunConfig(run_id=run.run_id, seed=run.seed, alignment=run.alignment, **built)
+    _check_sizes(config.audio, config.model, config.training, profile.mixtures.pool_size, f"run {run.run_id!r}")
+    return config

@@ -19,6 +19,17 @@ Backbone = Literal["clip", "resnet18"]
 
 # Read by pydantic when a dataclass is a field of a model: a misspelt key is an error, "64" is not an integer.
 STRICT = {"extra": "forbid", "strict": True}
+INFINITY = float("inf")
+POSITIVE = 1e-12  # smallest value of what must not be 0
+
+
+def _limits(settings: Any, **limits: tuple[float, float]) -> None:
+    """ConfigError unless each named field lies within its limits, both included."""
+    for name, (low, high) in limits.items():
+        value = getattr(settings, name)
+        if not all(low <= v <= high for v in (value if isinstance(value, tuple) else (value,))):
+            wanted = f"at least {low:g}" if high == INFINITY else f"from {low:g} to {high:g}"
+            raise ConfigError(f"{name} = {value}; choose a value {wanted}")
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,10 @@ class AudioSettings:
     hop_length: int = 256
     n_rows: int = 256  # log-frequency rows after the warp
     __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        _limits(self, sample_rate=(1, INFINITY), n_fft=(2, INFINITY), n_rows=(2, INFINITY))
+        _limits(self, hop_length=(1, self.n_fft / 2), n_samples=(self.n_fft, INFINITY))  # overlap; one whole window
 
     @property
     def n_bins(self) -> int:
@@ -64,6 +79,10 @@ class MixtureSettings:
     seed: int = 7
     __pydantic_config__ = STRICT
 
+    def __post_init__(self) -> None:
+        _limits(self, pool_size=(1, INFINITY), seed=(0, INFINITY))
+        _limits(self, gain_low=(POSITIVE, self.gain_high), gain_high=(POSITIVE, INFINITY))
+
 
 @dataclass(frozen=True)
 class ModelSettings:
@@ -79,6 +98,16 @@ class ModelSettings:
     backbone: Backbone = "clip"
     frame_size: int = 64  # pixels; only a trained backbone (resnet18) reads frames
     __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        sizes = ("channels", "n_maps", "embedding_dim", "mid_dim_hierarchical", "mid_dim_middle", "frame_size")
+        _limits(self, **dict.fromkeys(sizes, (1, INFINITY)))
+        if len(self.channels) < 2:
+            raise ConfigError(f"channels = {self.channels}; the U-Net needs at least two levels")
+        if self.backbone == "resnet18" and self.fusion != "late":
+            raise ConfigError(
+                f"backbone resnet18 makes late queries only, not fusion {self.fusion!r}; set fusion to late"
+            )
 
     def mid_dim(self) -> int:
         """Channels of the bottleneck condition; 0 for late fusion."""
@@ -102,6 +131,11 @@ class TrainingSettings:
     validations: int = 8  # evenly spaced, each leaves a resumable state; the best by SI-SDR is the result
     __pydantic_config__ = STRICT
 
+    def __post_init__(self) -> None:
+        _limits(self, steps=(1, INFINITY), batch_size=(1, INFINITY), validations=(1, INFINITY))
+        _limits(self, alignment_weight=(0, INFINITY), warmup_fraction=(0, 1), decay_end_fraction=(0, 1))
+        _limits(self, learning_rate=(POSITIVE, INFINITY), clip_norm=(POSITIVE, INFINITY))
+
 
 @dataclass(frozen=True)
 class EvaluationSettings:
@@ -110,6 +144,9 @@ class EvaluationSettings:
     n_bootstrap: int = 2000
     level: float = 0.95
     __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        _limits(self, n_bootstrap=(1, INFINITY), level=(POSITIVE, 1 - POSITIVE))
 
 
 @dataclass(frozen=True)
@@ -161,7 +198,7 @@ def from_dict(cls: type, data: Any, place: str = "") -> Any:
     Raises
     ------
     ConfigError
-        For an unknown key (the known ones are listed), a missing required key or a wrong type.
+        For an unknown key (the known ones are listed), a missing required key, a wrong type or an impossible value.
     """
     place = place or cls.__name__
     if not isinstance(data, dict):
@@ -178,9 +215,7 @@ def from_dict(cls: type, data: Any, place: str = "") -> Any:
     values = {key: _check_type(value, types[key], f"{place}.{key}") for key, value in data.items()}
     try:
         return cls(**values)
-    except ConfigError:
-        raise
-    except (TypeError, ValueError) as error:
+    except (ConfigError, TypeError, ValueError) as error:
         raise ConfigError(f"{place}: {error}") from None
 
 
