@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ["table", "row", "column", "value", "unit", "page/section", "note"]
+UNITS = ("dB", "%", "1")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ def load_published(path: Path | None = None) -> pd.DataFrame:
     value = pd.to_numeric(numbers["value"], errors="coerce")
     for problem, bad in {
         "value is no number": value.isna(),
-        "table, row, column, unit and page/section must not be empty": (numbers[COLUMNS[:-1]] == "").any(axis=1),
+        f"unit is none of {', '.join(UNITS)}": ~numbers["unit"].isin(UNITS),
+        "table, row, column and page/section must not be empty": (numbers[COLUMNS[:-1]] == "").any(axis=1),
         "this cell of the table is given twice": numbers.duplicated(["table", "row", "column"]),
     }.items():
         if bad.any():

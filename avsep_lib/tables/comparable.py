@@ -51,6 +51,7 @@ def comparable(scores: pd.DataFrame, mask: str, metrics: Sequence[str] = METRICS
     other = [name for kind, name in CEILING.items() if kind != mask]
     scores = select_mask(scores[~scores["method"].isin(other)], mask)
     counts = common_mixtures(scores, metrics).counts
+    counts = counts.loc[in_table_order(counts.index)]
     left_out: list[str] = []
     while True:
         kept = scores[~scores["method"].isin(left_out)]

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from avsep_lib.comparisons import INCONCLUSIVE, NOT_TESTABLE
+from avsep_lib.comparisons import INCONCLUSIVE, NOT_TESTABLE, Verdict
 from avsep_lib.config import load_profile
 from avsep_lib.intervals import LEVEL, Interval
+from avsep_lib.plots.style import label_of
 from avsep_lib.published import Claim
 from avsep_lib.stats import compare, holm, mixture_means, summarise, verdict
 from avsep_lib.tables.comparable import Comparable
@@ -59,21 +60,27 @@ def _found(low: float, high: float) -> str:
 def claim_verdicts(data: Comparable, claims: Iterable[Claim], level: float = LEVEL) -> pd.DataFrame:
     """Verdict on each claim, for these trained models and for the methods trained again.
 
+    A claim about a row that is not above the mixture is *not testable here*: noise has signs, too.
+
     Returns
     -------
     pandas.DataFrame
         One line per claim: `id`, `sentence`, `section`, `metric`, `direction`, the columns of `differences` (Holm's
         correction over the claims), `verdict`, `why`, `verdict_trained_again`.
     """
-    table = pd.DataFrame([_judged(data, claim, level) for claim in claims])
+    floor = trained_at_all(data, level)
+    failed = set(floor.loc[floor["found"] != "higher", "candidate"])
+    table = pd.DataFrame([_judged(data, claim, failed, level) for claim in claims])
     return table.assign(p_holm=holm(table["p_value"]))
 
 
-def _judged(data: Comparable, claim: Claim, level: float) -> dict:
+def _judged(data: Comparable, claim: Claim, failed: set[str], level: float) -> dict:
     line = differences(data, [(claim.candidate, claim.baseline)], claim.metric, level).iloc[0].to_dict()
+    named = {key: getattr(claim, key) for key in ("id", "sentence", "section", "metric", "direction")}
     models = verdict(_interval(line, "low", "high", level), claim.direction)
     again = verdict(_interval(line, "seeds_low", "seeds_high", level), claim.direction)
-    named = {key: getattr(claim, key) for key in ("id", "sentence", "section", "metric", "direction")}
+    if untrained := [label_of(row) for row in (claim.candidate, claim.baseline) if row in failed]:
+        models = again = Verdict(NOT_TESTABLE, f"not above the mixture: {', '.join(untrained)}")
     words = {"verdict": models.verdict, "why": models.reason, "verdict_trained_again": again.verdict}
     return named | line | words
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from avsep_lib.comparisons import NOT_TESTABLE
 from avsep_lib.plots.style import label_of, metric_label
 from avsep_lib.published import published_table, row_notes
 from avsep_lib.tables.names import FLOOR, METRICS, PAPER_ROWS, REFERENCES
@@ -151,7 +152,8 @@ def claims_text(table: pd.DataFrame) -> pd.DataFrame:
     shown.insert(0, "claim", table["sentence"])
     shown.insert(2, "trained again", table["verdict_trained_again"])
     shown["tested as"] += [f", {metric_label(metric).split()[0]}" for metric in table["metric"]]
-    return shown.assign(section=table["section"])
+    why = table["why"].where(table["verdict"] == NOT_TESTABLE, MISSING)
+    return shown.assign(section=table["section"]).assign(**{"why not": why})
 
 
 def cost_text(cost: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:

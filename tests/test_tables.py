@@ -1,0 +1,224 @@
+"""Tables: common set, references, differences, claims, cost and their text, on scores with known effects."""
+
+import json
+
+import numpy as np
+import pytest
+from scores_fixture import MEANS, synthetic_scores
+
+from avsep_lib import tables
+from avsep_lib.config import load_profile
+from avsep_lib.errors import CanaryError, DataError
+from avsep_lib.files import write_json
+from avsep_lib.parameters import NOTEBOOKS, notebook_parameters
+from avsep_lib.paths import project_root
+from avsep_lib.published import Claim, load_claims
+from avsep_lib.tables import text
+from avsep_lib.tables.inputs import runs_of
+from avsep_lib.workflow import notebook_path
+
+
+@pytest.fixture(scope="module")
+def scores():
+    return synthetic_scores()
+
+
+@pytest.fixture(scope="module")
+def data(scores):
+    return {mask: tables.comparable(scores, mask) for mask in tables.MASKS}
+
+
+def collapsed(scores, method):
+    """The same scores, `method` silent everywhere."""
+    of = scores["method"] == method
+    broken = scores.copy()
+    broken.loc[of, ["sdr_db", "sir_db", "sar_db"]] = np.nan
+    broken.loc[of, "status"] = "silent_estimate"
+    return broken
+
+
+def claim(candidate, baseline, direction="greater"):
+    return Claim("id", "sentence", "4.4", candidate, baseline, "sdr_db", direction, "06_ablation")
+
+
+def test_each_mask_has_its_own_ceiling_and_the_same_floor(data):
+    for mask, d in data.items():
+        assert list(tables.summary(d)["method"]) == [tables.FLOOR, *tables.TABLE_6, tables.CEILING[mask]]
+
+
+def test_means_are_the_planted_ones(data):
+    means = tables.summary(data["binary"]).set_index("method")["sdr_db"]
+    gain = means - means["mixture"]
+    for method in tables.TABLE_6:
+        assert gain[method] == pytest.approx(MEANS[method], abs=0.4)
+
+
+def test_silent_estimates_cost_their_mixtures_and_are_counted():
+    d = tables.comparable(synthetic_scores(silent=5), "binary")
+    assert d.scores["mixture_id"].nunique() == 83
+    summary = tables.summary(d).set_index("method")
+    assert summary.loc["middle", "n_silent"] == 10
+    assert summary["n_silent"].sum() == 10
+    assert (summary["n_mixtures"] == 83).all()
+    assert "10 of 528" in set(text.separation_text(summary.reset_index())["silent"])
+
+
+def test_a_collapsed_row_is_left_out_by_name_and_hides_no_other(scores, data):
+    d = tables.comparable(collapsed(scores, "middle"), "binary")
+    assert d.left_out == ("middle",)
+    before, after = (tables.summary(x).set_index("method") for x in (data["binary"], d))
+    assert np.isnan(after.loc["middle", "sdr_db"])
+    assert after.loc["middle", "n_silent"] == 528
+    assert after.loc["hier", "sdr_db"] == before.loc["hier", "sdr_db"]
+    assert text.separation_text(after.reset_index()).set_index("row").loc["Middle", "source"] == text.LEFT_OUT
+
+
+def test_nothing_to_compare_is_an_error(scores):
+    with pytest.raises(DataError, match="fewer than 3 mixtures"):
+        tables.comparable(scores[scores["mixture_id"] < "t00002"], "binary")
+
+
+def test_every_seed_is_one_dot(data):
+    dots = tables.seed_means(data["soft"])
+    assert dots.groupby("method")["seed"].apply(list).to_dict() == {
+        **{method: [0, 1, 2] for method in tables.GRID},
+        **{"resnet18_late": [0], "mixture": [-1], "ideal_ratio": [-1]},
+    }
+    means = tables.summary(data["soft"]).set_index("method")["sdr_db"]
+    assert np.allclose(dots.groupby("method")["sdr_db"].mean(), means.sort_index())
+
+
+def test_differences_have_the_planted_sign_and_equal_differences_of_means(data):
+    table = tables.differences(data["binary"]).set_index(["candidate", "baseline"])
+    means = tables.summary(data["binary"]).set_index("method")["sdr_db"]
+    assert list(table.index) == list(tables.PAIRS)
+    for (candidate, baseline), line in table.iterrows():
+        assert line["difference"] == pytest.approx(means[candidate] - means[baseline])
+    assert table.loc[("hier_align", "late"), "found"] == "higher"
+    assert table.loc[("middle", "late"), "found"] == "lower"
+    assert (table["p_holm"] >= table["p_value"]).all()
+
+
+def test_one_training_says_nothing_about_the_next(data):
+    table = tables.differences(data["binary"]).set_index("baseline")
+    assert np.isnan(table.loc["resnet18_late", ["seeds_low", "seeds_high"]].astype(float)).all()
+    assert table.drop(index="resnet18_late")[["seeds_low", "seeds_high"]].notna().all(axis=None)
+    above_floor = tables.trained_at_all(data["binary"]).set_index("candidate")
+    assert np.isfinite(above_floor.loc["late", "seeds_low"])  # the mixture is fixed: it needs no seeds
+
+
+def test_verdicts_turn_with_the_direction_and_gain_no_certainty_from_being_left_out(scores, data):
+    both = [claim("hier_align", "late"), claim("hier_align", "late", "less")]
+    assert tables.claim_verdicts(data["binary"], both)["verdict"].tolist() == ["supported", "contradicted"]
+    d = tables.comparable(collapsed(scores, "late"), "binary")
+    assert tables.claim_verdicts(d, both)["verdict"].tolist() == ["not testable here"] * 2
+
+
+def test_rows_that_separate_nothing_cannot_support_a_claim(scores):
+    """Noise has signs, too: two rows far below the mixture still differ from each other."""
+    untrained = scores.copy()
+    untrained.loc[untrained["method"].isin(tables.TABLE_6), "sdr_db"] -= 20.0
+    d = tables.comparable(untrained, "binary")
+    assert tables.differences(d, [("hier_align", "late")])["found"].item() == "higher"
+    line = tables.claim_verdicts(d, [claim("hier_align", "late")]).iloc[0]
+    assert (line["verdict"], line["verdict_trained_again"]) == ("not testable here", "not testable here")
+    assert line["why"] == "not above the mixture: Hierarchical + align, Late"
+    assert "NOT TRAINED TO MEAN ANYTHING" in tables.meaning("smoke", [tables.trained_at_all(d)]).replace("\n", " ")
+
+
+def test_meaning_is_said_from_the_data(scores, data):
+    assert "Every trained row is above" in tables.meaning("demo", map(tables.trained_at_all, data.values()))
+    one_failed = tables.comparable(collapsed(scores, "middle"), "binary")
+    assert "both masks: middle. Read" in tables.meaning("demo", [tables.trained_at_all(one_failed)])
+
+
+def test_better_than_the_ideal_mask_is_a_leak(scores, data):
+    for d in data.values():
+        tables.check_references(d)
+    leaked = scores.copy()
+    leaked.loc[leaked["method"] == "late", "sdr_db"] += 20.0
+    with pytest.raises(CanaryError, match=r"^ceiling: late has"):
+        tables.check_references(tables.comparable(leaked, "binary"))
+
+
+def test_resampling_again_agrees_and_depends_on_its_parameters(data):
+    first = tables.resampling_shift(data["binary"], 2000, 1)
+    assert (first["shift_db"] < 0.1 * (first["high"] - first["low"])).all()
+    assert tables.resampling_shift(data["binary"], 2000, 1).equals(first)
+    assert not tables.resampling_shift(data["binary"], 2000, 2).equals(first)
+    assert not tables.resampling_shift(data["binary"], 1000, 1).equals(first)
+
+
+@pytest.mark.parametrize(
+    ("values", "sign", "expected"),
+    [
+        ((3.123, 2.9, 3.333), "", "3.12 [2.90, 3.33]"),
+        ((-0.001, -0.3, 0.2), "+", "+0.00 [-0.30, +0.20]"),
+        ((3.1, np.nan, np.nan), "", "3.10"),
+        ((np.nan, np.nan, np.nan), "", "–"),
+        ((np.inf, np.nan, np.nan), "", "inf (a)"),
+    ],
+)
+def test_one_cell(values, sign, expected):
+    assert text.with_interval(*values, sign=sign) == expected
+
+
+def test_table_1_shows_quoted_rows_as_quoted_and_no_difference_to_the_paper(data):
+    summary = tables.summary(data["binary"])
+    summary = summary[summary["method"].isin([*tables.TABLE_1, "mixture", "ideal_binary"])]
+    shown = text.with_quoted_rows(text.separation_text(summary, paper=1), 1, tables.TABLE_1).set_index("row")
+    quoted = shown[shown["source"].str.startswith(text.QUOTED)]
+    assert len(quoted) == 7
+    assert (quoted["SDR (dB)"] == text.MISSING).all()
+    assert shown.loc["CLIPSep late", text.PAPER_COLUMN] == "5.86 / 11.65 / 9.72"
+    assert shown.index[0] == "Mixture (floor)"
+    assert shown.loc["Mixture (floor)", "SAR (dB)"] == text.INFINITE
+    assert not [column for column in shown if "difference" in column or "delta" in column.lower()]
+
+
+def test_every_text_table_is_complete(data):
+    d = data["binary"]
+    found, verdicts = tables.differences(d), tables.claim_verdicts(d, load_claims("06_ablation"))
+    shown = [text.differences_text(found), text.claims_text(verdicts), text.floor_text([tables.trained_at_all(d)])]
+    shown += [text.separation_text(tables.summary(d), paper=6), text.quoted_table(2), text.quoted_table(3)]
+    for table in shown:
+        assert table.notna().all(axis=None)
+    assert (text.quoted_table(3)["source"] == "quoted, not computed yet").all()
+
+
+def test_missing_scores_say_which_command_makes_them(monkeypatch, tmp_path):
+    monkeypatch.setattr("avsep_lib.tables.inputs.results_root", lambda profile: tmp_path / profile)
+    with pytest.raises(DataError, match=r"smoke/scores/.*run `make figures PROFILE=smoke`"):
+        tables.score_files("smoke", tables.TABLE_6)
+    with pytest.raises(DataError, match=r"runs/.*cost.json.*make figures PROFILE=smoke"):
+        tables.training_cost("smoke")
+
+
+def test_unknown_rows_are_named():
+    with pytest.raises(DataError, match=r"'hierr'.*no such run.*hier_align"):
+        runs_of(load_profile("smoke"), ["hierr"])
+
+
+def test_cost_is_the_mean_of_a_rows_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr("avsep_lib.tables.inputs.results_root", lambda profile: tmp_path)
+    for seconds, run in enumerate(runs_of(load_profile("smoke"), ["late", "hier"])):
+        cost = {"seconds": float(seconds), "steps": 24, "threads": 1, "device": "cpu"}
+        folder = tmp_path / "runs" / run.run_id
+        folder.mkdir(parents=True)
+        write_json(folder / "cost.json", cost)
+    table = tables.training_cost("smoke", ["late", "hier"]).set_index("method")
+    order = [run.row for run in runs_of(load_profile("smoke"), ["late", "hier"])]
+    assert table.loc["late", "seconds"] == np.mean([i for i, row in enumerate(order) if row == "late"])
+    assert table.loc["hier", "parameters"] > table.loc["late", "parameters"]
+    assert (table["n_runs"] == 2).all()
+
+
+@pytest.mark.parametrize("stem", ["04_separation_tables", "06_ablation"])
+def test_parameters_cells_equal_their_models(stem):
+    cells = json.loads((project_root() / notebook_path(stem)).read_text())["cells"]
+    (cell,) = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    names: dict = {}
+    exec("".join(cell["source"]), names)
+    values = {name: names[name] for name in names["__annotations__"]}
+    assert notebook_parameters(stem, **values) == NOTEBOOKS[stem]()
+    assert list(values) == list(NOTEBOOKS[stem].model_fields)
