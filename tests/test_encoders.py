@@ -214,7 +214,7 @@ def test_the_two_encoders_start_from_different_text_towers() -> None:
     torch_seed("image", 0)
     image = MiniClip(from_dict(ImageEncoderSettings, IMAGE)).clip.token_embedding.weight
     torch_seed("audio", 0)
-    audio = MiniClap(from_dict(AudioEncoderSettings, AUDIO), RATE).text.token_embedding.weight
+    audio = MiniClap(from_dict(AudioEncoderSettings, AUDIO | {"text_width": 64}), RATE).text.token_embedding.weight
     assert abs(np.corrcoef(image.flatten().numpy(), audio.flatten().numpy())[0, 1]) < 0.01
 
 
@@ -329,7 +329,7 @@ def test_pretrained_encoders_say_what_to_fetch(tmp_path: Path) -> None:
         load_audio_encoder(AudioEncoderSettings(kind="clap", weights=str(tmp_path / "none.safetensors")), tmp_path)
 
 
-def test_clap_tower_from_a_full_size_file(tmp_path: Path) -> None:
+def test_clap_tower_from_a_full_size_file(toy: ClipStore, tmp_path: Path) -> None:
     torch.manual_seed(0)
     tower = clap_tower("HTSAT-tiny").eval()
     path = tmp_path / "clap.safetensors"
@@ -341,6 +341,8 @@ def test_clap_tower_from_a_full_size_file(tmp_path: Path) -> None:
     with torch.inference_mode():
         expected = tower(torch.from_numpy(filled[None])).numpy()
     np.testing.assert_allclose(encoder.encode(waves, 11_625), expected, atol=1e-6)
+    train("audio", {"kind": "clap", "weights": str(path)}, toy.folder, tmp_path / "encoder")
+    assert (tmp_path / "encoder" / "model.safetensors").read_bytes() == path.read_bytes(), "pretrained stays frozen"
     other = AudioEncoderSettings(kind="clap", weights=str(path), model="HTSAT-base")
     with pytest.raises(WeightsError, match="another model"):
         load_audio_encoder(other, tmp_path)

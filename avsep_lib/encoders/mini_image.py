@@ -31,7 +31,7 @@ class MiniImageEncoder:
     """
 
     def __init__(self, model: MiniClip, settings: ImageEncoderSettings, key: str) -> None:
-        self.model = model.eval().requires_grad_(False)
+        self.model = model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.settings = settings
         self.key = key
 

@@ -22,15 +22,15 @@ class ImageEncoderSettings:
     """
 
     kind: Literal["mini", "clip"] = "mini"
-    image_size: int = 64  # pixels
-    width: int = 16  # channels of the stem; the last stage has 32 times as many
+    image_size: int = 96  # pixels; at 64 flute, clarinet and trumpet look alike
+    width: int = 8  # channels of the stem; the last stage has 32 times as many
     layers: tuple[int, ...] = (1, 1, 1, 1)  # bottleneck blocks per stage; CLIP's RN50 has 3, 4, 6, 3
     text_width: int = 64
     text_layers: int = 1
-    groups: int = 4
-    steps: int = 400
-    learning_rate: float = 1e-3
-    warmup: int = 40  # steps; open_clip's small model does not start without it
+    groups: int = 3
+    steps: int = 700
+    learning_rate: float = 1.5e-3
+    warmup: int = 150  # steps; with 40 the captions collapse to one point and hundreds of steps are lost
     weight_decay: float = 0.05
     seed: int = 0
     weights: str = ""
@@ -57,20 +57,20 @@ class AudioEncoderSettings:
     """
 
     kind: Literal["mini", "clap"] = "mini"
-    n_samples: int = 32_513
+    n_samples: int = 32_767
     spec_size: int = 64
     n_mels: int = 64
-    n_fft: int = 1024
+    n_fft: int = 512
     embed_dim: int = 24
     depths: tuple[int, ...] = (1, 1, 2, 1)
     heads: tuple[int, ...] = (2, 4, 8, 16)
-    text_width: int = 64
+    text_width: int = 32
     text_layers: int = 1
     groups: int = 2
-    mixtures: int = 22
-    steps: int = 300
-    learning_rate: float = 1e-3
-    warmup: int = 40  # steps
+    mixtures: int = 11
+    steps: int = 500
+    learning_rate: float = 1.5e-3
+    warmup: int = 120  # steps
     weight_decay: float = 0.05
     seed: int = 0
     model: Literal["HTSAT-tiny", "HTSAT-base", "HTSAT-large"] = "HTSAT-tiny"
