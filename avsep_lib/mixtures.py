@@ -74,9 +74,12 @@ def training_pool(clips: pd.DataFrame, clip_s: float, mixtures: MixtureSettings)
     Raises
     ------
     DataError
-        When some clip has no partner of another class.
+        When some clip has no partner of another class, or no clip is left.
     """
     clips = clips if mixtures.use_duets else clips[is_solo(clips)]
+    if len(clips) < 2:
+        left = "one clip only" if len(clips) else "no solo clip"
+        raise DataError(f"training pool: {left}; add clips to the training split or set use_duets")
     rng = np.random.default_rng([mixtures.seed, 1])
     partners = {
         labels: clips.index[[mixtures.same_class or _labels_differ(labels, other) for other in clips.labels]]
@@ -155,6 +158,12 @@ def check_no_leakage(lists: dict[str, pd.DataFrame], clips: pd.DataFrame) -> Non
 def build_lists(store: ClipStore, audio: AudioSettings, mixtures: MixtureSettings) -> dict[str, pd.DataFrame]:
     """The three lists of a dataset, checked for leakage."""
     clip_s = audio.n_samples / audio.sample_rate
+    if len(short := store.table[store.table.n_samples < audio.n_samples]):
+        clip = short.iloc[0]
+        raise DataError(
+            f"clip {clip.clip_id!r} lasts {clip.n_samples / store.sample_rate:.2f} s, a mixture {clip_s:.2f} s; "
+            "drop its row from the manifest or lower audio.n_samples"
+        )
     split = {name: group for name, group in store.table.groupby("split")}
     if missing := [name for name in ("train", "val", "test") if name not in split]:
         raise DataError(f"{store.folder}: no clips in split {missing[0]!r}")
