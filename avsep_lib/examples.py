@@ -150,7 +150,9 @@ class Example:
         sounds = {"mixture": self.item.waveform}
         for i, instrument in enumerate(self.instruments):
             sounds[f"{instrument}: truth"] = self.item.sources[i]
-            sounds |= {f"{instrument}: {name}": self.estimates[run][i] for run, name in names.items()}
+            sounds |= {
+                f"{instrument}: {name.replace(chr(10), ', ')}": self.estimates[run][i] for run, name in names.items()
+            }
         return sounds
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from avsep_lib.audio import WARP_BASE
 from avsep_lib.plots.dataset import spoken
-from avsep_lib.plots.style import TEXT
+from avsep_lib.plots.style import TEXT, label_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 RANGE_DB = 60.0
 TICKS_KHZ = (0, 0.25, 0.5, 1, 2, 4, 8)
 MASK_COLORS = "gray"
+NAMES_IN_PAPER = {
+    "late": "CLIPSep\nlate fusion",
+    "middle": "CLIPSep\nmiddle fusion",
+    "hier_align": "HFRA\nhierarchical + align",
+    "resnet18_late": "Sound-of-Pixels\nlate fusion",
+}
+
+
+def name_in_paper(row: str) -> str:
+    """What a table row is called where it was published, on two lines; its own label for a row of the ablation."""
+    return NAMES_IN_PAPER.get(row, label_of(row))
 
 
 def magnitude(waveform: np.ndarray, audio: AudioSettings) -> np.ndarray:
@@ -87,12 +98,12 @@ def mask_map(ax: Axes, mask: np.ndarray, audio: AudioSettings) -> Axes:
 def qualitative_figure(
     figure: Figure, examples: Sequence[Example], heads: Sequence[str], names: Mapping[str, str], audio: AudioSettings
 ) -> Figure:
-    """Mixture between its performers, then truth, estimates and masks, one column per source.
+    """Mixture between its performers, then truth, and estimates with their masks below; one column per source.
 
     Parameters
     ----------
     figure : Figure
-        Without a layout engine.
+        Empty; its layout engine is replaced, because panels must line up across examples.
     examples : sequence of Example
     heads : sequence of str
         A title per example.
@@ -100,62 +111,78 @@ def qualitative_figure(
         Runs to draw, in order, and what to call them.
     audio : AudioSettings
     """
-    rows = ["truth", *(kind for run in names for kind in (run, f"mask {run}"))]
-    ratios = [1.25, *(0.8 if row.startswith("mask ") else 1.0 for row in rows)]
+    from matplotlib.layout_engine import PlaceHolderLayoutEngine
+
+    # Not "none": matplotlib restores that as the default engine after a tight save.
+    figure.set_layout_engine(PlaceHolderLayoutEngine(adjust_compatible=True, colorbar_gridspec=False))
     grid = figure.add_gridspec(
-        len(rows) + 1, len(examples), height_ratios=ratios,
-        left=0.085, right=0.925, top=0.93, bottom=0.055, hspace=0.3, wspace=0.1,
+        2 + len(names), len(examples), height_ratios=(0.92, 1, *[1.72] * len(names)),
+        left=0.095, right=0.92, top=0.925, bottom=0.055, hspace=0.17, wspace=0.09,
     )  # fmt: skip
     for k, (example, head) in enumerate(zip(examples, heads)):
         reference = float(magnitude(example.item.waveform, audio).max())
         _head_row(figure, grid[0, k], example, head, audio, reference)
-        for r, row in enumerate(rows):
-            axes = [figure.add_subplot(cell) for cell in grid[r + 1, k].subgridspec(1, 2, wspace=0.08)]
-            for i, ax in enumerate(axes):
-                _panel(ax, example, row, i, audio, reference)
-                warped_axis(ax, audio, labels=k == 0 and i == 0)
-                _time_axis(ax, audio, labels=r == len(rows) - 1)
-            if k == 0:
-                _row_label(axes[0], row, names)
-            if r == len(rows) - 1:
-                axes[0].set_xlabel("time (s)", x=1.04, fontsize=8)
+        rows = {"Truth": _pair(figure, grid[1, k])}
+        for i, ax in enumerate(rows["Truth"]):
+            spectrogram(ax, example.item.sources[i, : audio.n_output], audio, reference)
+            ax.set_title(spoken(example.instruments[i]), fontsize=8, fontweight="normal", loc="center", pad=2.5)
+        for r, (run_id, name) in enumerate(names.items(), start=2):
+            above, below = grid[r, k].subgridspec(2, 1, height_ratios=(1, 0.72), hspace=0.07)
+            rows |= {name: _pair(figure, above), f"Mask of {name}": _pair(figure, below)}
+            _estimates(rows[name], rows[f"Mask of {name}"], example, run_id, audio, reference)
+        _axes_of_rows(rows, audio, first=k == 0)
     _colour_bars(figure)
     return figure
+
+
+def _pair(figure: Figure, cell: object) -> list[Axes]:
+    return [figure.add_subplot(part) for part in cell.subgridspec(1, 2, wspace=0.07)]
+
+
+def _axes_of_rows(rows: Mapping[str, list[Axes]], audio: AudioSettings, *, first: bool) -> None:
+    """Scales of all panels of an example; labels only at the left and the lower edge of the figure."""
+    for r, (label, axes) in enumerate(rows.items(), start=1):
+        for i, ax in enumerate(axes):
+            warped_axis(ax, audio, labels=first and i == 0)
+            _time_axis(ax, audio, labels=r == len(rows))
+        if first:
+            mask = label.startswith("Mask of ")
+            axes[0].set_ylabel("kHz", fontsize=7.5, labelpad=1)
+            style = {"rotation": 90, "ha": "center", "va": "center", "fontsize": 8.5, "color": TEXT}
+            text, weight = ("mask", "normal") if mask else (label, "bold")
+            axes[0].text(-0.5, 0.5, text, transform=axes[0].transAxes, fontweight=weight, **style)
+    axes[0].set_xlabel("time (s)", x=1.035, fontsize=8)
 
 
 def _head_row(
     figure: Figure, cell: object, example: Example, head: str, audio: AudioSettings, reference: float
 ) -> None:
     """The mixture's spectrogram between the frames of the two performers."""
-    left, middle, right = (figure.add_subplot(c) for c in cell.subgridspec(1, 3, width_ratios=(1, 1.35, 1), wspace=0.1))
+    parts = cell.subgridspec(1, 3, width_ratios=(1, 1.25, 1), wspace=0.06)
+    left, middle, right = (figure.add_subplot(part) for part in parts)
     spectrogram(middle, example.item.waveform[: audio.n_output], audio, reference)
-    warped_axis(middle, audio, labels=False)
-    _time_axis(middle, audio, labels=False).set_yticks([])
-    middle.set_title(head, fontsize=9, loc="center", pad=17)
-    middle.text(0.5, 1.03, "mixture", transform=middle.transAxes, ha="center", va="bottom", fontsize=8)
-    for ax, frame, instrument in zip((left, right), example.frames, example.instruments):
+    warped_axis(middle, audio, labels=False).set_yticks([])
+    _time_axis(middle, audio, labels=False).set_xticks([])
+    middle.set_title(head, fontsize=9.5, loc="center", pad=17)
+    for ax, label in ((left, example.instruments[0]), (middle, "mixture"), (right, example.instruments[1])):
+        ax.text(0.5, 1.03, spoken(label), transform=ax.transAxes, ha="center", va="bottom", fontsize=8.5)
+    for ax, frame in zip((left, right), example.frames):
         ax.imshow(frame)
+        ax.set_anchor("N")
         ax.set_axis_off()
-        ax.text(0.5, 1.03, spoken(instrument), transform=ax.transAxes, ha="center", va="bottom", fontsize=8)
 
 
-def _panel(ax: Axes, example: Example, row: str, source: int, audio: AudioSettings, reference: float) -> None:
-    if row == "truth":
-        spectrogram(ax, example.item.sources[source, : audio.n_output], audio, reference)
-    elif row.startswith("mask "):
-        mask_map(ax, example.masks[row.removeprefix("mask ")][source], audio)
-    else:
-        spectrogram(ax, example.estimates[row][source], audio, reference)
-        score = example.scores[(example.scores.run_id == row) & (example.scores.source == source)].iloc[0]
-        title = f"SDR {score.sdr_db:.1f} dB ({score.sdri_db:+.1f})"
-        ax.set_title(title, fontsize=7.5, fontweight="normal", loc="center", pad=2.5)
-
-
-def _row_label(ax: Axes, row: str, names: Mapping[str, str]) -> None:
-    label = "Truth" if row == "truth" else "mask" if row.startswith("mask ") else names[row]
-    weight = "normal" if label == "mask" else "bold"
-    ax.set_ylabel("kHz", fontsize=7.5, labelpad=1)
-    ax.text(-0.62, 0.5, label, transform=ax.transAxes, rotation=90, ha="center", va="center", fontsize=8.5, fontweight=weight, color=TEXT)  # fmt: skip
+def _estimates(
+    above: list[Axes], below: list[Axes], example: Example, run_id: str, audio: AudioSettings, reference: float
+) -> None:
+    """Estimates of a run with their scores, and the masks that made them."""
+    scores = example.scores[example.scores.run_id == run_id].set_index("source")
+    for i, (ax, mask_ax) in enumerate(zip(above, below)):
+        spectrogram(ax, example.estimates[run_id][i], audio, reference)
+        mask_map(mask_ax, example.masks[run_id][i], audio)
+        sdr, gain = (round(float(scores.loc[i, column]), 1) + 0.0 for column in ("sdr_db", "sdri_db"))
+        title = f"SDR {sdr:.1f} dB ({gain:+.1f})".replace("-", "−")
+        ax.set_title(title, fontsize=8, fontweight="normal", loc="center", pad=2.5)
 
 
 def _colour_bars(figure: Figure) -> None:
@@ -164,8 +191,8 @@ def _colour_bars(figure: Figure) -> None:
     from matplotlib.colors import Normalize
 
     for box, colors, limits, label in (
-        ((0.94, 0.5, 0.011, 0.3), None, (-RANGE_DB, 0), "dB re loudest point of the mixture"),
-        ((0.94, 0.12, 0.011, 0.2), MASK_COLORS, (0, 1), "mask"),
+        ((0.937, 0.52, 0.011, 0.24), None, (-RANGE_DB, 0), "dB re loudest point of the mixture"),
+        ((0.937, 0.12, 0.011, 0.2), MASK_COLORS, (0, 1), "mask"),
     ):
         bar = figure.colorbar(ScalarMappable(Normalize(*limits), colors), cax=figure.add_axes(box))
         bar.set_label(label, fontsize=8)
