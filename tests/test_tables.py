@@ -129,7 +129,7 @@ def test_rows_that_separate_nothing_cannot_support_a_claim(scores):
 def test_meaning_is_said_from_the_data(scores, data):
     assert "Every trained row is above" in tables.meaning("demo", map(tables.trained_at_all, data.values()))
     one_failed = tables.comparable(collapsed(scores, "middle"), "binary")
-    assert "both masks: middle. Read" in tables.meaning("demo", [tables.trained_at_all(one_failed)])
+    assert "both masks: Middle. Read" in tables.meaning("demo", [tables.trained_at_all(one_failed)])
 
 
 def test_better_than_the_ideal_mask_is_a_leak(scores, data):

@@ -62,7 +62,7 @@ def _limits(ax: Axes, table: pd.DataFrame) -> None:
     outer = np.nanmax(np.append(np.abs(table[["seeds_low", "seeds_high"]].to_numpy(float)), inner))
     half = 1.08 * max(min(outer, 3 * inner), MIN_HALF_WIDTH)
     ax.set_xlim(-half, half)
-    ax.locator_params(axis="x", nbins=5)
+    ax.locator_params(axis="x", nbins=7)
 
 
 def _name(candidate: str, baseline: str) -> str:

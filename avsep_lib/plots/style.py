@@ -61,13 +61,6 @@ METRIC_LABELS = {
     "si_sdri_db": "SI-SDR improvement (dB)",
 }
 
-VERDICT_COLORS = {
-    "supported": OKABE_ITO["green"],
-    "contradicted": OKABE_ITO["vermillion"],
-    "inconclusive": "#8C8C8C",
-    "not testable here": "#BFBFBF",
-}
-
 WIDTH = 6.8  # inches: the text width of a page
 TEXT = "#333333"
 GRID = "#E3E3E3"

@@ -149,7 +149,7 @@ def meaning(profile: str, checks: Iterable[pd.DataFrame]) -> str:
     if above.all():
         return f"{size} Every trained row is above the mixture with either mask."
     if above.any():
-        failed = ", ".join(in_table_order(above.index[~above]))
+        failed = ", ".join(map(label_of, in_table_order(above.index[~above])))
         return f"{size} Not above the mixture with both masks: {failed}. Read those rows as failed trainings."
     return (
         f"{size} None of the {len(above)} trained rows is above the mixture with both masks: THIS PROFILE IS NOT "
