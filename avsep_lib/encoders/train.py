@@ -166,13 +166,10 @@ def train(modality: str, values: dict, clips_folder: Path, out: Path) -> None:
         last = history.tail(20).mean()
         print(f"{modality} encoder: {settings.steps} steps, loss {last.loss:.3f}, accuracy {last.accuracy:.3f}")
         return
-    # Pretrained weights are frozen as they come; opening them now makes a missing file stop the workflow here.
+    # Pretrained weights stay as they come. Opening them now makes a missing file stop the workflow here, and the copy
+    # gives every kind of encoder the same files.
     encoder = (load_image_encoder if modality == "image" else load_audio_encoder)(settings, out)
-    out.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(columns=HISTORY_COLUMNS).to_csv(out / "history.csv", index=False)
-    write_json(
-        out / "config.json", {"modality": modality, "settings": to_dict(settings), "encoder": encoder.describe()}
-    )
+    write_encoder(out, modality, settings, clips.sample_rate, encoder.model, pd.DataFrame(columns=HISTORY_COLUMNS))
 
 
 def main() -> None:
