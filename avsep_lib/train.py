@@ -156,11 +156,12 @@ def _restore_state(path: Path, model: torch.nn.Module, optimizer: Any, fingerpri
         return Progress()
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
+        belongs = state["fingerprint"] == fingerprint
     except Exception as error:
         raise WeightsError(
             f"{path} cannot be read ({type(error).__name__}); delete it to start this run anew"
         ) from None
-    if state["fingerprint"] != fingerprint:
+    if not belongs:
         print(f"{path} belongs to another configuration or other features: starting anew", flush=True)
         return Progress()
     model.load_state_dict(state["model"])
@@ -230,7 +231,8 @@ def train(config: RunConfig, features: Path, out: Path, *, stop_after: int | Non
     model = Separator(config.model).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True)
     model, optimizer = fabric.setup(model, optimizer)
-    fingerprint = sha256_text(canonical_json(to_dict(config)) + sha256_file(features / "train.safetensors"))
+    inputs = [sha256_file(features / f"{name}.safetensors") for name in ("train", "val")]
+    fingerprint = sha256_text(canonical_json([to_dict(config), *inputs]))
     progress = _restore_state(out / "state.ckpt", model, optimizer, fingerprint)
     every = max(training.steps // training.validations, 1)
     sums, started = {"separation": 0.0, "alignment": 0.0}, time.perf_counter() - progress.seconds
@@ -242,9 +244,14 @@ def train(config: RunConfig, features: Path, out: Path, *, stop_after: int | Non
             group["lr"] = rate
         batch = data.batch(batch_indices(config.seed, progress.step, training.batch_size, len(data)), fabric.device)
         losses = batch_losses(model, batch, config)
+        loss = total_loss(losses, config)
+        if not torch.isfinite(loss):
+            raise DataError(
+                f"run {config.run_id}: the loss is {loss.item()} at step {progress.step}; lower learning_rate"
+            )
         optimizer.zero_grad()
-        fabric.backward(total_loss(losses, config))
-        fabric.clip_gradients(model, optimizer, max_norm=training.clip_norm)
+        fabric.backward(loss)
+        fabric.clip_gradients(model, optimizer, max_norm=training.clip_norm, error_if_nonfinite=False)
         optimizer.step()
         progress.step += 1
         for name in sums:
@@ -257,10 +264,6 @@ def train(config: RunConfig, features: Path, out: Path, *, stop_after: int | Non
             means = [sums[name] / steps for name in ("separation", "alignment")]
             progress.history.append([progress.step, round(epoch, 4), rate, *means, score])
             sums = dict.fromkeys(sums, 0.0)
-            if not np.isfinite(means[0]):
-                raise DataError(
-                    f"run {config.run_id}: the loss is {means[0]} at step {progress.step}; lower learning_rate"
-                )
             if score > progress.best_si_sdr:
                 progress.best_si_sdr, progress.best_step, progress.best = score, progress.step, _snapshot(model)
             progress.seconds = time.perf_counter() - started
