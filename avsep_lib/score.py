@@ -164,6 +164,8 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--images", type=Path, help="image embeddings (with --model)")
     arguments = parser.parse_args()
+    if arguments.model and not arguments.images:
+        parser.error("--model needs --images, the embeddings of the clips' frames")
     store = ClipStore.open(arguments.clips)
     if arguments.model:
         scores = score_run(arguments.model, store, arguments.mixtures, EmbeddingStore.open(arguments.images))

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from avsep_lib.audio import LOG_FLOOR, warp
-from avsep_lib.errors import WeightsError
+from avsep_lib.errors import DataError, WeightsError
 from avsep_lib.methods.base import MaskMethod, Query, query_values
 from avsep_lib.models.separator import Separator, SeparatorOutput, prepare_visual
 from avsep_lib.settings import RunConfig, from_dict
@@ -47,7 +47,11 @@ class HFRA(MaskMethod):
             raise WeightsError(f"checkpoint {path} cannot be read ({error}); delete it and train again") from None
         if "config" not in metadata:
             raise WeightsError(f"checkpoint {path} holds no configuration; it was not written by avsep_lib.train")
-        config = from_dict(RunConfig, json.loads(metadata["config"]), f"{path} (configuration)")
+        try:
+            values = json.loads(metadata["config"])
+        except json.JSONDecodeError as error:
+            raise WeightsError(f"checkpoint {path}: its configuration is no JSON ({error}); train again") from None
+        config = from_dict(RunConfig, values, f"{path} (configuration)")
         model = Separator(config.model)
         try:
             model.load_state_dict(tensors, strict=True)
@@ -59,9 +63,18 @@ class HFRA(MaskMethod):
     def forward(self, spectrum: torch.Tensor, queries: list[Query]) -> SeparatorOutput:
         """Run the network on one mixture spectrogram, complex ``(n_bins, n_frames)``."""
         values = query_values(queries, "image", "HFRA")
+        self._check_shapes(values)
         visual = prepare_visual(torch.from_numpy(np.stack(values)))
         log_magnitude = torch.log(warp(spectrum.abs() + LOG_FLOOR, self.audio))
         return self.model(log_magnitude[None, None], visual[None])
+
+    def _check_shapes(self, values: list[np.ndarray]) -> None:
+        """DataError for embeddings of another encoder, or for frames where embeddings belong and vice versa."""
+        size = self.config.model.frame_size
+        frames = self.config.model.backbone == "resnet18"
+        expected = (3, size, size) if frames else (self.config.model.embedding_dim,)
+        if wrong := [value.shape for value in values if value.shape != expected]:
+            raise DataError(f"HFRA: query of shape {wrong[0]}; this run was trained on {expected}")
 
     def masks(self, spectrum: torch.Tensor, queries: list[Query]) -> torch.Tensor:
         """Masks ``(n, n_rows, n_frames)``."""
