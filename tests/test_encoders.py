@@ -18,7 +18,6 @@ from PIL import Image
 from avsep_lib.clips import ClipStore
 from avsep_lib.encoders import EMBEDDING_DIM, load_audio_encoder, load_image_encoder
 from avsep_lib.encoders.captions import spoken
-from avsep_lib.encoders.clap import fill, resample
 from avsep_lib.encoders.embed import centre_crop, embed, embed_frames
 from avsep_lib.encoders.frames import read_frames, resize_crop
 from avsep_lib.encoders.mini_image import MiniImageEncoder
@@ -28,6 +27,7 @@ from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettin
 from avsep_lib.encoders.store import EmbeddingStore, Entry, write_store
 from avsep_lib.encoders.towers import MiniClap, MiniClip, clap_tower
 from avsep_lib.encoders.train import contrastive_loss, learning_rate_factor, torch_seed, train
+from avsep_lib.encoders.waveforms import fill, resample
 from avsep_lib.encoders.weights import save_weights
 from avsep_lib.errors import ConfigError, DataError, WeightsError
 from avsep_lib.settings import from_dict
@@ -151,16 +151,25 @@ def test_frames_are_cropped_at_the_centre_and_resized_like_pillow(toy: ClipStore
 @pytest.mark.parametrize(
     ("waves", "rate", "words"),
     [
-        (np.zeros((1, N_SAMPLES), np.float32), 44100, "44100 Hz"),
-        (np.zeros((1, 100), np.float32), RATE, "100 samples"),
         (np.zeros((1, N_SAMPLES)), RATE, "float64"),
         (np.full((1, N_SAMPLES), np.nan, np.float32), RATE, "NaN"),
     ],
 )
-def test_audio_encoder_refuses_what_it_was_not_trained_on(toy, waves, rate, words) -> None:
+def test_audio_encoder_refuses_malformed_waveforms(toy, waves, rate, words) -> None:
     _, audio, _, _ = opened(toy)
     with pytest.raises(DataError, match=words):
         audio.encode(waves, rate)
+
+
+def test_audio_encoder_hears_the_same_sound_at_another_rate_and_length(toy) -> None:
+    _, audio, _, _ = opened(toy)
+    rng = np.random.default_rng(0)
+    smooth = np.convolve(rng.standard_normal(N_SAMPLES), np.hanning(64), "same").astype(np.float32)
+    own = audio.encode(smooth[None], RATE)
+    doubled = resample(smooth, RATE, 2 * RATE)[None]
+    assert (own @ audio.encode(doubled, 2 * RATE).T).item() > 0.999
+    half = smooth[: N_SAMPLES // 2]
+    assert (audio.encode(np.resize(half, N_SAMPLES)[None], RATE) @ audio.encode(half[None], RATE).T).item() > 0.999
 
 
 # --- training ----------------------------------------------------------------------------------------------------------
@@ -337,7 +346,7 @@ def test_clap_tower_from_a_full_size_file(toy: ClipStore, tmp_path: Path) -> Non
     encoder = load_audio_encoder(AudioEncoderSettings(kind="clap", weights=str(path)), tmp_path)
     assert 31e6 < encoder.describe()["parameters"] < 32.5e6
     waves = np.random.default_rng(0).standard_normal((1, 20_000)).astype(np.float32) * 0.1
-    filled = fill(resample(waves[0], 11_625))
+    filled = fill(resample(waves[0], 11_625, 48_000), 480_000)
     with torch.inference_mode():
         expected = tower(torch.from_numpy(filled[None])).numpy()
     np.testing.assert_allclose(encoder.encode(waves, 11_625), expected, atol=1e-6)
@@ -350,11 +359,11 @@ def test_clap_tower_from_a_full_size_file(toy: ClipStore, tmp_path: Path) -> Non
 
 def test_clap_clips_are_repeated_never_padded() -> None:
     ramp = np.arange(1, 100_001, dtype=np.float32)
-    filled = fill(ramp)
+    filled = fill(ramp, 480_000)
     assert len(filled) == 480_000
     assert (filled > 0).all()
     np.testing.assert_array_equal(filled[100_000:200_000], ramp)
-    np.testing.assert_array_equal(fill(np.arange(480_010, dtype=np.float32))[:2], [5, 6])
+    np.testing.assert_array_equal(fill(np.arange(480_010, dtype=np.float32), 480_000)[:2], [5, 6])
 
 
 def test_clip_from_a_full_size_file(tmp_path: Path) -> None:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
 import torch
 
-from avsep_lib.encoders.mini_audio import check_waveforms
 from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.encoders.towers import AudioTower, clap_tower
+from avsep_lib.encoders.waveforms import prepare
 from avsep_lib.encoders.weights import content_key, load_strict, read_weights
 from avsep_lib.errors import WeightsError
 
@@ -35,9 +34,7 @@ class ClapAudioEncoder:
     @torch.inference_mode()
     def encode(self, waveforms: np.ndarray, sample_rate: int) -> np.ndarray:
         """Unit vectors, float32 (B, 512), of mono waveforms (B, samples) at `sample_rate` Hz."""
-        check_waveforms(waveforms)
-        prepared = np.stack([fill(resample(waveform, sample_rate)) for waveform in waveforms])
-        return self.model(torch.from_numpy(prepared)).numpy()
+        return self.model(torch.tensor(prepare(waveforms, sample_rate, SAMPLE_RATE, N_SAMPLES))).numpy()
 
     def describe(self) -> dict[str, Any]:
         """Name, input, size and content key."""
@@ -48,21 +45,6 @@ class ClapAudioEncoder:
             "tower_parameters": sum(p.numel() for p in self.model.parameters()),
             "key": self.key,
         }
-
-
-def resample(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Mono waveform at CLAP's 48 kHz."""
-    return waveform if sample_rate == SAMPLE_RATE else soxr.resample(waveform, sample_rate, SAMPLE_RATE, quality="VHQ")
-
-
-def fill(waveform: np.ndarray) -> np.ndarray:
-    """Exactly ten seconds at 48 kHz: the middle of a longer clip, a shorter one repeated without any silence.
-
-    laion_clap's own default repeats whole copies and fills the rest with zeros, which makes 44 % of an HFRA clip
-    silent; the paper does not say which was used.
-    """
-    start = max(0, (len(waveform) - N_SAMPLES) // 2)
-    return np.resize(waveform[start : start + N_SAMPLES], N_SAMPLES)
 
 
 def load_clap(settings: AudioEncoderSettings) -> ClapAudioEncoder:

@@ -10,8 +10,8 @@ import torch
 
 from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.encoders.towers import MiniClap, tokenize
+from avsep_lib.encoders.waveforms import prepare
 from avsep_lib.encoders.weights import content_key, load_strict, read_config, read_weights
-from avsep_lib.errors import DataError
 from avsep_lib.settings import from_dict
 
 RETRAIN = "Train it again: `python -m avsep_lib.encoders.train audio`, or delete the folder and run `make figures`."
@@ -27,7 +27,7 @@ class MiniAudioEncoder:
     settings
         What it was built from.
     sample_rate
-        The only rate it hears, in Hz.
+        The rate it was trained on, in Hz.
     key
         Content key of weights and configuration.
     """
@@ -51,21 +51,18 @@ class MiniAudioEncoder:
 
     @torch.inference_mode()
     def encode(self, waveforms: np.ndarray, sample_rate: int) -> np.ndarray:
-        """Unit vectors, float32 (B, 512), of mono waveforms (B, n_samples).
+        """Unit vectors, float32 (B, 512), of mono waveforms (B, samples).
+
+        Another rate is resampled and another length cropped or repeated to what the encoder was trained on, because
+        HTS-AT would stretch the spectrogram without a word; mixtures of the profile's own rate pass untouched.
 
         Raises
         ------
         DataError
-            Another sample rate or length than the encoder was trained on (HTS-AT would stretch the spectrogram
-            without a word), or a value that is not finite.
+            A value that is not finite.
         """
-        check_waveforms(waveforms)
-        expected = self.settings.n_samples
-        if sample_rate != self.sample_rate:
-            raise DataError(f"audio encoder: {sample_rate} Hz was given, {self.sample_rate} Hz trained; resample first")
-        if waveforms.shape[1] != expected:
-            raise DataError(f"audio encoder: {waveforms.shape[1]} samples were given; crop to {expected} first")
-        return self.model.encode(torch.tensor(waveforms)).numpy()
+        prepared = prepare(waveforms, sample_rate, self.sample_rate, self.settings.n_samples)
+        return self.model.encode(torch.tensor(prepared)).numpy()
 
     @torch.inference_mode()
     def encode_text(self, captions: list[str]) -> np.ndarray:
@@ -81,12 +78,3 @@ class MiniAudioEncoder:
             "tower_parameters": sum(p.numel() for p in self.model.audio.parameters()),
             "key": self.key,
         }
-
-
-def check_waveforms(waveforms: np.ndarray) -> None:
-    """DataError unless `waveforms` is a finite float32 array (B, samples)."""
-    if waveforms.ndim != 2 or waveforms.dtype != np.float32:
-        raise DataError(f"waveforms are {waveforms.dtype} {waveforms.shape}; float32 (B, samples) is needed")
-    if not np.isfinite(waveforms).all():
-        row = int(np.flatnonzero(~np.isfinite(waveforms).all(axis=1))[0])
-        raise DataError(f"waveform {row} of the batch holds NaN or infinity; check the clip it came from")
