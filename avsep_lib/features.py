@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import soxr
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -65,21 +64,6 @@ def visual_inputs(store: ClipStore, table: pd.DataFrame, images: EmbeddingStore,
     }
 
 
-def heard_by(teacher: AudioEncoder, mixtures: np.ndarray, sample_rate: int) -> tuple[np.ndarray, int]:
-    """Mixtures as a teacher can hear them, and their rate.
-
-    The mini encoder knows one rate and one length. Under a switched rate the mixture is resampled and cut to its
-    middle, or repeated where it is shorter, as CLAP's tower does by itself.
-    """
-    if not hasattr(teacher, "sample_rate"):
-        return mixtures, sample_rate
-    n_samples = teacher.settings.n_samples
-    if sample_rate != teacher.sample_rate:
-        mixtures = soxr.resample(mixtures.T, sample_rate, teacher.sample_rate, quality="VHQ").T
-    start = max(0, (mixtures.shape[1] - n_samples) // 2)
-    return np.stack([np.resize(row[start : start + n_samples], n_samples) for row in mixtures]), teacher.sample_rate
-
-
 def pool_features(
     store: ClipStore, table: pd.DataFrame, audio: AudioSettings, teacher: AudioEncoder
 ) -> dict[str, torch.Tensor]:
@@ -89,8 +73,7 @@ def pool_features(
         mixture, sources = mix(torch.from_numpy(np.stack([load_sources(store, g, audio) for g in groups])))
         parts["mixture"].append(warped_magnitudes(mixture, audio, LOG_FLOOR)[:, None])
         parts["sources"].append(warped_magnitudes(sources, audio))
-        heard = heard_by(teacher, mixture.numpy(), audio.sample_rate)
-        parts["teacher"].append(torch.from_numpy(teacher.encode(*heard)))
+        parts["teacher"].append(torch.from_numpy(teacher.encode(mixture.numpy(), audio.sample_rate)))
     return {name: torch.cat(tensors).contiguous() for name, tensors in parts.items()}
 
 

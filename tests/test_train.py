@@ -16,21 +16,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import AUDIO_ENCODER, tiny_config
+from conftest import tiny_config
 from safetensors.torch import load_file, save_file
 
 from avsep_lib import train as training_loop
 from avsep_lib.cli import run_main
 from avsep_lib.clips import ClipStore
-from avsep_lib.encoders import load_audio_encoder
-from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.errors import ConfigError, DataError, WeightsError
-from avsep_lib.features import heard_by
 from avsep_lib.losses import alignment, bce_binary, l1_mag
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.mixtures import load_sources, read_list
 from avsep_lib.models.separator import Separator
-from avsep_lib.settings import RunConfig, TrainingSettings, from_dict, to_dict
+from avsep_lib.settings import RunConfig, TrainingSettings, to_dict
 from avsep_lib.train import batch_indices, batch_losses, learning_rate, load_features, total_loss, train
 
 FILES = ("model.safetensors", "history.csv")
@@ -298,21 +295,6 @@ def test_stored_features_are_those_of_the_listed_mixtures(project):
     sources = torch.from_numpy(load_sources(store, rows, audio)) / 2
     magnitudes = training_loop.warp(training_loop.stft(sources, audio).abs(), audio)
     torch.testing.assert_close(tensors["sources"][7], magnitudes)
-
-
-@pytest.mark.parametrize(("rate", "n_samples"), [(11_625, 16_383), (8_000, 16_383), (16_000, 16_383), (11_625, 20_000)])
-def test_the_teacher_hears_mixtures_at_its_own_rate_and_length(project, rate, n_samples):
-    """A run may switch the sample rate; the frozen mini encoder knows one."""
-    teacher = load_audio_encoder(from_dict(AudioEncoderSettings, AUDIO_ENCODER), project.data / "encoders" / "audio")
-    time = np.arange(n_samples) / rate
-    mixtures = np.stack([np.sin(2 * np.pi * f * time) for f in (440, 1000)]).astype(np.float32)
-    heard, heard_rate = heard_by(teacher, mixtures, rate)
-    assert (heard.shape, heard_rate, heard.dtype) == ((2, 16_383), 11_625, np.float32)
-    spectrum = np.abs(np.fft.rfft(heard * np.hanning(16_383)))
-    np.testing.assert_allclose(spectrum.argmax(axis=1) * 11_625 / 16_383, [440, 1000], atol=2)
-    if (rate, n_samples) == (11_625, 16_383):
-        np.testing.assert_array_equal(heard, mixtures)
-    assert teacher.encode(heard, heard_rate).shape == (2, 512)
 
 
 def test_validation_keeps_waveforms(project):
