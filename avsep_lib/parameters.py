@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -60,7 +60,7 @@ class Qualitative(NotebookParameters):
 
     baseline: str = Field("late-s0", description="run_id in config/runs.csv")
     candidate: str = Field("hier_align-s0", description="run_id in config/runs.csv")
-    mask: Literal["soft", "binary"] = Field("soft", description="which mask is drawn, scored and played")
+    mask: str = Field("soft", pattern="^(soft|binary)$", description="which mask is drawn: soft or binary")
 
 
 class Pipeline(NotebookParameters):

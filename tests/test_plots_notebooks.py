@@ -17,7 +17,7 @@ from avsep_lib.encoders import similarity
 from avsep_lib.errors import AvsepError, ConfigError, DataError, LeakageError
 from avsep_lib.library import artifacts_of_notebook, notebook_code
 from avsep_lib.models.separator import count_parameters, released_extra_parameters
-from avsep_lib.parameters import NOTEBOOKS
+from avsep_lib.parameters import NOTEBOOKS, notebook_parameters
 from avsep_lib.paths import project_root
 from avsep_lib.score import MixtureItem
 from avsep_lib.settings import AudioSettings, ModelSettings, RunConfig
@@ -60,8 +60,12 @@ def test_the_parameters_cell_is_the_signature(stem):
     assert list(found) == list(fields)
     for name, node in found.items():
         assert ast.literal_eval(node.value) == fields[name].default
-        annotation = {str: "str", int: "int"}.get(fields[name].annotation, "str")  # a choice is a string to a reader
-        assert ast.unparse(node.annotation) == annotation
+        assert ast.unparse(node.annotation) == fields[name].annotation.__name__
+
+
+def test_an_unknown_mask_is_refused():
+    with pytest.raises(ConfigError, match=r"'mask' is 'hard'.*soft\|binary"):
+        notebook_parameters("09_qualitative", mask="hard")
 
 
 @pytest.mark.parametrize("stem", STEMS)
