@@ -16,7 +16,7 @@ export HF_HUB_OFFLINE = 1
 export TRANSFORMERS_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: figures test lab env lint lock notebooks-readme strip clean
+.PHONY: figures test lab env lint lock readme strip clean
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 
@@ -38,6 +38,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/python tools/strip_notebooks.py --check
 	$(BIN)/python tools/notebooks_readme.py --check
+	$(BIN)/python tools/readme.py --check
 
 env: $(READY)
 
@@ -55,8 +56,9 @@ lock:
 		--no-emit-package pyaudio pyproject.toml -o requirements.lock
 	$(PYTHON) tools/environment_versions.py
 
-notebooks-readme: $(READY)
+readme: $(READY)
 	$(BIN)/python tools/notebooks_readme.py
+	$(BIN)/python tools/readme.py
 
 strip: $(READY)
 	$(BIN)/python tools/strip_notebooks.py

@@ -421,7 +421,7 @@ def test_artifact_names_are_unique():
     assert len(artifact_files()) == len(set(artifact_files()))
 
 
-@pytest.mark.parametrize("tool", ["tools/strip_notebooks.py", "tools/notebooks_readme.py"])
+@pytest.mark.parametrize("tool", ["tools/strip_notebooks.py", "tools/notebooks_readme.py", "tools/readme.py"])
 def test_derived_files_are_up_to_date(tool):
     result = subprocess.run([sys.executable, tool, "--check"], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
