@@ -132,7 +132,7 @@ def build_report(profile: str) -> Path:
         policy=POLICY,
         profile=profile,
         sections=content,
-        canaries=read_json(folder / "canaries.json")["canaries"],
+        checks=read_json(folder / "canaries.json")["checks"],
         n_runs=len(profile_runs(loaded)),
         seeds=loaded.seeds,
     )

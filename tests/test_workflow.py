@@ -131,7 +131,7 @@ def test_touching_a_source_without_changing_it_does_nothing(complete):
     assert stale(complete) == {}
 
 
-@pytest.mark.parametrize("module", ["plots.py", "tables.py", "stats.py"])
+@pytest.mark.parametrize("module", ["plots/scores.py", "tables/text.py", "stats.py"])
 def test_editing_what_only_notebooks_use_reruns_only_them(edit, module):
     name = f"avsep_lib/{module}"
     users = users_of(module)

@@ -1,7 +1,10 @@
 # One rule per notebook. Which artefacts it writes is read from its save_figure and save_table calls.
 GROUPS = {
-    "dataset": every_dataset("<results>/data/{dataset}/dataset/manifest.csv")
-    + every_dataset("<results>/data/{dataset}/dataset/provenance.csv"),
+    "dataset": [
+        path
+        for name in ("manifest.csv", "provenance.csv")
+        for path in every_dataset(f"<results>/data/{{dataset}}/dataset/{name}")
+    ],
     "clips": every_key("<results>/data/{key}/clips/clips.json"),
     "encoders": [
         f"<results>/data/{dataset}/encoders/{modality}/{name}"
@@ -19,11 +22,11 @@ GROUPS = {
     "runs": [
         path
         for name in ("model.safetensors", "history.csv", "cost.json")
-        for path in every_run("<results>/runs/{run}/" + name)
+        for path in every_run(f"<results>/runs/{{run}}/{name}")
     ],
     "scores": every_run("<results>/scores/{run}.csv"),
     "references": every_key("<results>/scores/references-{key}.csv"),
-    "published": ["paper/published.csv"],
+    "published": ["paper/published.csv", "paper/claims.yaml"],
 }
 
 for stem in READS:
