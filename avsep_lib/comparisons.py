@@ -11,14 +11,15 @@ from scipy import stats
 
 from avsep_lib.errors import DataError
 from avsep_lib.intervals import (
-    LEVEL,
-    RESAMPLES,
+    DEFAULT_RESAMPLING,
     Interval,
+    Resampling,
     interval_across_seeds,
     interval_over_mixtures,
     no_interval,
-    seeded_generator,
 )
+
+SIGN_FLIPS = 9_999  # at least, whatever `Resampling.n` is: smallest p value 2e-4, so that Holm's factors leave some
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE = "supported", "contradicted", "inconclusive", "not testable here"
 
@@ -50,7 +51,7 @@ class Verdict:
     reason: str
 
 
-def paired_difference(a: ArrayLike, b: ArrayLike, level: float = LEVEL) -> PairedDifference:
+def paired_difference(a: ArrayLike, b: ArrayLike, resampling: Resampling = DEFAULT_RESAMPLING) -> PairedDifference:
     """Compare two methods on the same mixtures.
 
     Parameters
@@ -59,8 +60,8 @@ def paired_difference(a: ArrayLike, b: ArrayLike, level: float = LEVEL) -> Paire
         Arrays, or frames of `avsep_lib.stats.mixture_means`. Columns must be the same mixtures in the same order,
         rows the same seeds where both have several. A single row is one fixed model, as the mixture or an ideal
         mask is, and is subtracted from every seed.
-    level : float
-        Nominal coverage.
+    resampling : Resampling
+        Of both intervals and of the test, see `sign_flip_p_value`.
 
     Returns
     -------
@@ -78,18 +79,22 @@ def paired_difference(a: ArrayLike, b: ArrayLike, level: float = LEVEL) -> Paire
         raise DataError(f"{a.shape[1]} and {b.shape[1]} mixtures cannot be paired; reduce both to the common set first")
     difference = a.mean(axis=0) - b.mean(axis=0)
     if min(len(a), len(b)) == 1 or (len(a) == len(b) and seeds_pair):
-        across = interval_across_seeds(a - b, level)
+        across = interval_across_seeds(a - b, resampling.level)
     else:
         statement = f"for the methods trained again; {len(a)} and {len(b)} seeds"
-        across = no_interval(difference, level, statement, "the two methods were trained with different seeds")
-    return PairedDifference(interval_over_mixtures(difference, level), across, sign_flip_p_value(difference))
+        reason = "the two methods were trained with different seeds"
+        across = no_interval(difference, resampling.level, statement, reason)
+    over = interval_over_mixtures(difference, resampling)
+    return PairedDifference(over, across, sign_flip_p_value(difference, resampling))
 
 
-def sign_flip_p_value(differences: ArrayLike, resamples: int = RESAMPLES) -> float:
+def sign_flip_p_value(differences: ArrayLike, resampling: Resampling = DEFAULT_RESAMPLING) -> float:
     """Two-sided permutation test that the mean of paired differences is zero, by flipping their signs.
 
-    Exact when all ``2**n`` sign patterns are fewer than `resamples`, otherwise a seeded Monte-Carlo sample that
-    counts the observed pattern. NaN for fewer than 3 or non-finite differences; 1 where nothing differs.
+    Exact when all ``2**n`` sign patterns are no more than the flips, otherwise a seeded Monte-Carlo sample that counts
+    the observed pattern. The flips are ``resampling.n``, but never fewer than `SIGN_FLIPS`: an interval is good enough
+    with fewer samples than a p value that Holm's correction multiplies. NaN for fewer than 3 or non-finite
+    differences; 1 where nothing differs.
     """
     differences = np.asarray(differences, dtype=float)
     if differences.size < 3 or not np.isfinite(differences).all():
@@ -99,8 +104,8 @@ def sign_flip_p_value(differences: ArrayLike, resamples: int = RESAMPLES) -> flo
         np.mean,
         permutation_type="samples",
         vectorized=True,
-        n_resamples=resamples,
-        rng=seeded_generator(),
+        n_resamples=max(resampling.n, SIGN_FLIPS),
+        rng=resampling.generator(),
     )
     return float(result.pvalue)
 

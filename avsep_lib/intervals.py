@@ -12,6 +12,7 @@ Whatever cannot be said is NaN with a reason beside it, never a narrow interval.
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -19,13 +20,49 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from avsep_lib.errors import DataError
+from avsep_lib.errors import ConfigError, DataError
 
 LEVEL = 0.95
-RESAMPLES = 9_999
 POWER = 0.8
 
-_SEED = 20_240_601  # of the resampling alone: the same scores always give the same digits
+
+@dataclass(frozen=True)
+class Resampling:
+    """How mixtures are resampled; the same scores and the same three numbers always give the same digits.
+
+    Attributes
+    ----------
+    n : int
+        Bootstrap samples. At least ``2 / (1 - level)``, one beyond each end of the interval: fewer would make it
+        narrower than its level says.
+    seed : int
+        Of the resampling alone; training seeds live in ``config/runs.csv``.
+    level : float
+        Nominal coverage, also of the intervals that need no resampling.
+
+    Raises
+    ------
+    ConfigError
+        If the level is no probability, or `n` too small for it.
+    """
+
+    n: int = 2000
+    seed: int = 1234
+    level: float = LEVEL
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise ConfigError(f"level is {self.level!r}; an interval covers a share between 0 and 1, such as 0.95")
+        least = math.ceil(2 / (1 - self.level) - 1e-6)  # the margin is for 2 / (1 - 0.9) = 20.000000000000004
+        if self.n < least:
+            raise ConfigError(f"n_bootstrap is {self.n!r}; a {self.level:.0%} interval needs {least} resamples or more")
+
+    def generator(self) -> np.random.Generator:
+        """A fresh generator, so that every interval depends on its own values only."""
+        return np.random.default_rng(self.seed)
+
+
+DEFAULT_RESAMPLING = Resampling()
 
 
 @dataclass(frozen=True)
@@ -72,17 +109,15 @@ class VarianceComponents:
     df: float
 
 
-def interval_over_mixtures(values: ArrayLike, level: float = LEVEL, resamples: int = RESAMPLES) -> Interval:
+def interval_over_mixtures(values: ArrayLike, resampling: Resampling = DEFAULT_RESAMPLING) -> Interval:
     """BCa bootstrap interval of the mean, resampling mixtures.
 
     Parameters
     ----------
     values : array_like, shape (mixtures,) or (seeds, mixtures)
         In dB; seeds are averaged first.
-    level : float
-        Nominal coverage.
-    resamples : int
-        Bootstrap samples; the generator is seeded, so results repeat to the digit.
+    resampling : Resampling
+        Number of bootstrap samples, their seed, and the nominal coverage.
 
     Returns
     -------
@@ -103,18 +138,23 @@ def interval_over_mixtures(values: ArrayLike, level: float = LEVEL, resamples: i
     statement = f"for these trained models, over mixtures like these {values.size}"
     reason = _why_not(values)
     if reason:
-        return no_interval(values, level, statement, reason)
+        return no_interval(values, resampling.level, statement, reason)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         result = stats.bootstrap(
-            (values,), np.mean, confidence_level=level, n_resamples=resamples, method="BCa", rng=seeded_generator()
+            (values,),
+            np.mean,
+            confidence_level=resampling.level,
+            n_resamples=resampling.n,
+            method="BCa",
+            rng=resampling.generator(),
         )
     low, high = map(float, result.confidence_interval)
     if not np.isfinite([low, high]).all():
-        return no_interval(values, level, statement, "the bootstrap distribution is degenerate")
+        return no_interval(values, resampling.level, statement, "the bootstrap distribution is degenerate")
     error = values.std(ddof=1) / np.sqrt(values.size)
-    effect = detectable_effect(error, values.size - 1, alpha=1 - level)
-    return Interval(float(values.mean()), low, high, values.size, level, statement, effect)
+    effect = detectable_effect(error, values.size - 1, alpha=1 - resampling.level)
+    return Interval(float(values.mean()), low, high, values.size, resampling.level, statement, effect)
 
 
 def interval_across_seeds(matrix: ArrayLike, level: float = LEVEL) -> Interval:
@@ -201,11 +241,6 @@ def detectable_effect(standard_error: float, df: float, power: float = POWER, al
     The usual sum of two t quantiles times the standard error, so it is in the unit of the scores (dB).
     """
     return float((stats.t.ppf(1 - alpha / 2, df) + stats.t.ppf(power, df)) * standard_error)
-
-
-def seeded_generator() -> np.random.Generator:
-    """A fresh generator for resampling, always the same."""
-    return np.random.default_rng(_SEED)
 
 
 def _why_not(values: NDArray) -> str:

@@ -19,8 +19,9 @@ from avsep_lib.common_set import COLUMNS, METRICS, Common, common_mixtures, mixt
 from avsep_lib.comparisons import PairedDifference, Verdict, holm, paired_difference, sign_flip_p_value, verdict
 from avsep_lib.errors import DataError
 from avsep_lib.intervals import (
-    LEVEL,
+    DEFAULT_RESAMPLING,
     Interval,
+    Resampling,
     interval_across_seeds,
     interval_over_mixtures,
     variance_components,
@@ -32,6 +33,7 @@ __all__ = [
     "Common",
     "Interval",
     "PairedDifference",
+    "Resampling",
     "Verdict",
     "common_mixtures",
     "compare",
@@ -53,7 +55,7 @@ def summarise(
     metrics: Sequence[str] = ("sdr_db", "sir_db", "sar_db"),
     mask: str | None = None,
     by: str | None = None,
-    level: float = LEVEL,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> pd.DataFrame:
     """Table of means with intervals, one row per method (and value of `by`), on the common set.
 
@@ -68,8 +70,8 @@ def summarise(
     by : str, optional
         Column such as ``"instrument"``: one row per method and value. The unit remains the mixture, averaged over
         its sources with that value.
-    level : float
-        Nominal coverage.
+    resampling : Resampling
+        Number of bootstrap samples, their seed, and the nominal coverage.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def summarise(
         for method, matrix in means[metrics[0]].items():
             row = {"method": method, **group, "n_mixtures": matrix.shape[1], "n_seeds": len(matrix)}
             for metric in metrics:
-                row |= _with_intervals(metric, means[metric][method].to_numpy(), level)
+                row |= _with_intervals(metric, means[metric][method].to_numpy(), resampling)
             rows.append(row)
     table = pd.DataFrame(rows)
     return table.join(counts[["n_silent", "n_missing", "n_infinite"]], on="method")
@@ -102,7 +104,7 @@ def compare(
     metric: str = "sdr_db",
     mask: str | None = None,
     by: str | None = None,
-    level: float = LEVEL,
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> pd.DataFrame:
     """Paired differences between methods, with Holm's correction over all rows of the table.
 
@@ -112,7 +114,7 @@ def compare(
         Tidy scores; the common set is that of the whole frame, so that the rows match `summarise`.
     pairs : iterable of (str, str)
         (candidate, baseline) methods; the difference is candidate minus baseline.
-    metric, mask, by, level
+    metric, mask, by, resampling
         As in `summarise`, for one metric.
 
     Returns
@@ -132,7 +134,7 @@ def compare(
     for group, part in _groups(scores, by):
         means = mixture_means(part, metric)
         for candidate, baseline in pairs:
-            result = paired_difference(means[candidate], means[baseline], level)
+            result = paired_difference(means[candidate], means[baseline], resampling)
             rows.append({"candidate": candidate, "baseline": baseline, **group, **_difference_row(result)})
     table = pd.DataFrame(rows)
     table.insert(table.columns.get_loc("p_value") + 1, "p_holm", holm(table["p_value"]))
@@ -153,8 +155,8 @@ def _groups(scores: pd.DataFrame, by: str | None) -> list[tuple[dict, pd.DataFra
     return [({by: value}, part) for value, part in scores.groupby(by, sort=True)]
 
 
-def _with_intervals(metric: str, matrix: np.ndarray, level: float) -> dict[str, float]:
-    over, across = interval_over_mixtures(matrix, level), interval_across_seeds(matrix, level)
+def _with_intervals(metric: str, matrix: np.ndarray, resampling: Resampling) -> dict[str, float]:
+    over, across = interval_over_mixtures(matrix, resampling), interval_across_seeds(matrix, resampling.level)
     return {
         metric: over.mean,
         f"{metric}_low": over.low,

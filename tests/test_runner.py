@@ -89,7 +89,7 @@ def test_the_time_budget_ends_a_notebook(run, notebook, tmp_path):
         ({"typo": 5}, ["06_ablation", "typo", "n_bootstrap"]),
         ({"seed": 1000.0}, ["seed", "float"]),
         ({"profile": 3}, ["profile", "int"]),
-        ({"n_bootstrap": 0}, ["n_bootstrap"]),
+        ({"n_bootstrap": 39}, ["n_bootstrap"]),
     ],
 )
 def test_parameters_are_checked_before_the_kernel_starts(run, notebook, tmp_path, parameters, words):

@@ -6,9 +6,9 @@ import pytest
 from scipy import stats as scipy_stats
 
 from avsep_lib import stats
-from avsep_lib.comparisons import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED
-from avsep_lib.errors import DataError
-from avsep_lib.intervals import detectable_effect
+from avsep_lib.comparisons import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SIGN_FLIPS, SUPPORTED
+from avsep_lib.errors import ConfigError, DataError
+from avsep_lib.intervals import Resampling, detectable_effect
 
 INSTRUMENTS = ("cello", "erhu", "flute", "tuba")
 
@@ -68,14 +68,14 @@ def silence(scores, **where):
 def test_bootstrap_interval_covers(draw):
     rng = np.random.default_rng(11)
     sample = {"normal": lambda: rng.standard_normal(44), "gamma": lambda: rng.gamma(2, 1, 44) - 2}[draw]
-    intervals = [stats.interval_over_mixtures(sample(), resamples=1500) for _ in range(300)]
+    intervals = [stats.interval_over_mixtures(sample(), Resampling(1500)) for _ in range(300)]
     coverage = np.mean([interval.low <= 0 <= interval.high for interval in intervals])
     assert 0.90 <= coverage <= 0.98  # 0.94 expected, and 300 trials have a standard error of 0.014
 
 
 def test_bootstrap_interval_is_close_to_the_t_interval_of_normal_values():
     values = np.random.default_rng(3).standard_normal(200)
-    interval = stats.interval_over_mixtures(values)
+    interval = stats.interval_over_mixtures(values, Resampling(9_999))
     low, high = scipy_stats.t.interval(0.95, 199, values.mean(), scipy_stats.sem(values))
     assert interval.low == pytest.approx(low, abs=0.01)
     assert interval.high == pytest.approx(high, abs=0.01)
@@ -99,6 +99,28 @@ def test_degenerate_values_have_no_bounds_and_a_reason(values, reason):
     assert interval.mean == pytest.approx(np.mean(values) if values else np.nan, nan_ok=True)
 
 
+def test_every_number_of_the_resampling_moves_the_bounds():
+    values = np.random.default_rng(2).gamma(2, 1, 44)
+    plain = stats.interval_over_mixtures(values)
+    assert stats.interval_over_mixtures(values, Resampling(2000, 1234, 0.95)) == plain
+    for other in (Resampling(n=1999), Resampling(seed=1), Resampling(level=0.9)):
+        moved = stats.interval_over_mixtures(values, other)
+        assert moved.low != plain.low
+        assert moved.high != plain.high
+        assert moved.level == other.level
+    assert moved.high - moved.low < plain.high - plain.low  # 90 % is narrower than 95 %
+
+
+@pytest.mark.parametrize(("n", "level"), [(39, 0.95), (19, 0.9), (0, 0.95), (2000, 1.0), (2000, 95)])
+def test_a_resampling_that_cannot_reach_its_level_is_refused(n, level):
+    with pytest.raises(ConfigError, match=r"n_bootstrap is \d+|level is"):
+        Resampling(n, level=level)
+
+
+def test_the_smallest_resampling_is_allowed():
+    assert (Resampling(40).n, Resampling(20, level=0.9).n) == (40, 20)
+
+
 # across seeds -------------------------------------------------------------------------------------------------------
 
 
@@ -113,7 +135,8 @@ def test_random_effects_interval_covers_the_mean_of_the_method(seed_sd, mixture_
 def test_mixtures_alone_do_not_cover_when_seeds_differ():
     """Why the second interval exists: the first one speaks of the trained models only."""
     rng = np.random.default_rng(6)
-    intervals = [stats.interval_over_mixtures(crossed(rng, 3, 60, 1.0, 1.0, 0.5), resamples=500) for _ in range(100)]
+    drawn = [crossed(rng, 3, 60, 1.0, 1.0, 0.5) for _ in range(100)]
+    intervals = [stats.interval_over_mixtures(matrix, Resampling(500)) for matrix in drawn]
     assert np.mean([interval.low <= 0 <= interval.high for interval in intervals]) < 0.6
 
 
@@ -160,7 +183,7 @@ def test_paired_interval_is_narrower_than_unpaired():
 def test_swapping_the_methods_mirrors_the_difference():
     rng = np.random.default_rng(10)
     a, b = crossed(rng, 3, 40, 0.2, 1.0, 0.5, mean=0.3), crossed(rng, 3, 40, 0.2, 1.0, 0.5)
-    forward, back = stats.paired_difference(a, b), stats.paired_difference(b, a)
+    forward, back = (stats.paired_difference(*pair, Resampling(9_999)) for pair in ((a, b), (b, a)))
     assert back.over_mixtures.mean == pytest.approx(-forward.over_mixtures.mean)
     assert back.over_mixtures.low == pytest.approx(-forward.over_mixtures.high, abs=0.02)
     assert back.across_seeds.low == pytest.approx(-forward.across_seeds.high)
@@ -174,9 +197,23 @@ def test_sign_flips_of_few_pairs_are_counted_exactly():
     assert np.isnan(stats.sign_flip_p_value([1.0, 2.0]))
 
 
+def test_few_bootstrap_samples_leave_the_p_value_fine_enough_for_holm():
+    values = 5.0 + np.random.default_rng(14).standard_normal(40)
+    assert stats.sign_flip_p_value(values, Resampling(40)) == pytest.approx(2 / (SIGN_FLIPS + 1))
+    assert stats.sign_flip_p_value(values, Resampling(20_000)) == pytest.approx(2 / 20_001)
+
+
+def test_the_seed_reaches_the_p_value():
+    values = 0.2 + np.random.default_rng(15).standard_normal(40)
+    first, again, other = (stats.sign_flip_p_value(values, Resampling(seed=seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    assert first == pytest.approx(other, abs=0.03)
+
+
 def test_sign_flip_p_value_is_uniform_without_an_effect():
     rng = np.random.default_rng(12)
-    p_values = [stats.sign_flip_p_value(rng.standard_normal(30), resamples=499) for _ in range(300)]
+    p_values = [stats.sign_flip_p_value(rng.standard_normal(30)) for _ in range(300)]
     assert np.mean(np.array(p_values) <= 0.05) == pytest.approx(0.05, abs=0.035)
     assert np.mean(p_values) == pytest.approx(0.5, abs=0.06)
 
@@ -332,6 +369,18 @@ def test_comparison_finds_the_gain_and_corrects_over_instruments(scores):
     assert table["instrument"].tolist() == list(INSTRUMENTS)
     assert table["p_holm"].tolist() == pytest.approx(stats.holm(table["p_value"]))
     assert (table["p_holm"] >= table["p_value"]).all()
+
+
+def test_the_resampling_reaches_both_tables(scores):
+    other, usual = Resampling(seed=1), Resampling()
+    pairs = [("hier", "late")]
+    summaries = [stats.summarise(scores, mask="binary", resampling=drawn).iloc[1] for drawn in (usual, other)]
+    lines = [stats.compare(scores, pairs, mask="binary", resampling=drawn).iloc[0] for drawn in (usual, other)]
+    assert summaries[0]["sdr_db_low"] != summaries[1]["sdr_db_low"]
+    assert lines[0]["low"] != lines[1]["low"]
+    for one, two, mean in ((*summaries, "sdr_db"), (*lines, "difference")):
+        assert one[mean] == two[mean]
+    assert summaries[0]["sdr_db_seeds_low"] == summaries[1]["sdr_db_seeds_low"]  # a t interval: nothing is drawn
 
 
 def test_order_of_rows_changes_nothing(scores):

@@ -1,5 +1,7 @@
 """Tables: common set, references, differences, claims, cost and their text, on scores with known effects."""
 
+import ast
+import inspect
 import json
 
 import numpy as np
@@ -10,6 +12,7 @@ from avsep_lib import tables
 from avsep_lib.config import load_profile
 from avsep_lib.errors import CanaryError, DataError
 from avsep_lib.files import write_json
+from avsep_lib.intervals import Resampling
 from avsep_lib.parameters import NOTEBOOKS, notebook_parameters
 from avsep_lib.paths import project_root
 from avsep_lib.published import Claim, load_claims
@@ -141,12 +144,45 @@ def test_better_than_the_ideal_mask_is_a_leak(scores, data):
         tables.check_references(tables.comparable(leaked, "binary"))
 
 
-def test_resampling_again_agrees_and_depends_on_its_parameters(data):
-    first = tables.resampling_shift(data["binary"], 2000, 1)
-    assert (first["shift_db"] < 0.1 * (first["high"] - first["low"])).all()
-    assert tables.resampling_shift(data["binary"], 2000, 1).equals(first)
-    assert not tables.resampling_shift(data["binary"], 2000, 2).equals(first)
-    assert not tables.resampling_shift(data["binary"], 1000, 1).equals(first)
+@pytest.mark.parametrize(
+    "table",
+    [
+        lambda d, r: tables.summary(d, resampling=r)[["sdr_db_low", "sdr_db_high"]],
+        lambda d, r: tables.differences(d, resampling=r)[["low", "high"]],
+        lambda d, r: tables.trained_at_all(d, r)[["low", "high"]],
+        lambda d, r: tables.claim_verdicts(d, [claim("hier_align", "late")], r)[["low", "high"]],
+    ],
+    ids=["summary", "differences", "trained_at_all", "claim_verdicts"],
+)
+def test_the_notebooks_parameters_reach_every_table(data, table):
+    usual, again = table(data["binary"], Resampling(200, 1)), table(data["binary"], Resampling(200, 1))
+    assert usual.equals(again)
+    for other in (Resampling(200, 2), Resampling(199, 1), Resampling(200, 1, 0.8)):
+        assert (table(data["binary"], other) != usual).any(axis=None)
+
+
+def test_steadiness_asks_for_more_resamples_when_there_are_too_few(data):
+    assert "no end by more than 10%" in tables.steadiness(data["binary"])
+    assert "raise n_bootstrap from 60" in tables.steadiness(data["binary"], Resampling(60))
+
+
+@pytest.mark.parametrize("stem", ["04_separation_tables", "06_ablation"])
+def test_no_table_of_a_notebook_forgets_the_resampling(stem):
+    """What a notebook leaves to the default is not its parameter."""
+    cells = json.loads((project_root() / notebook_path(stem)).read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    drawn = [node for node in calls if "resampling" in signature_of(node)]
+    assert len(drawn) >= 3
+    for node in drawn:
+        passed = [*node.args, *(keyword.value for keyword in node.keywords)]
+        assert "resampling" in map(ast.unparse, passed), ast.unparse(node)
+
+
+def signature_of(node):
+    """Parameter names of a function of `tables` that a notebook calls; empty for any other call."""
+    name = ast.unparse(node.func)
+    return inspect.signature(getattr(tables, name[7:])).parameters if name.startswith("tables.") else ()
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,11 @@ frames into what a reader sees. Published numbers stand beside ours and are neve
 not the paper's.
 """
 
-from avsep_lib.tables.comparable import Comparable, check_references, comparable, seed_means, summary
+from avsep_lib.tables.comparable import Comparable, check_references, comparable, seed_means, steadiness, summary
 from avsep_lib.tables.differences import (
     claim_verdicts,
     differences,
     meaning,
-    resampling_shift,
     trained_at_all,
     with_claims,
 )
@@ -48,9 +47,9 @@ __all__ = [
     "in_table_order",
     "load_scores",
     "meaning",
-    "resampling_shift",
     "score_files",
     "seed_means",
+    "steadiness",
     "summary",
     "trained_at_all",
     "training_cost",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from avsep_lib.errors import CanaryError, DataError
-from avsep_lib.intervals import LEVEL
+from avsep_lib.intervals import DEFAULT_RESAMPLING, Resampling
 from avsep_lib.stats import common_mixtures, mixture_means, select_mask, summarise
 from avsep_lib.tables.names import CEILING, METRICS, REFERENCES, in_table_order
 
 MIN_MIXTURES = 3  # fewer give no interval
+STEADY = 0.1  # of an interval: further than this its ends should not depend on the seed of the resampling
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,14 @@ def comparable(scores: pd.DataFrame, mask: str, metrics: Sequence[str] = METRICS
         left_out.append(str(lost.idxmax()))
 
 
-def summary(data: Comparable, metrics: Sequence[str] = METRICS, level: float = LEVEL) -> pd.DataFrame:
+def summary(
+    data: Comparable, metrics: Sequence[str] = METRICS, resampling: Resampling = DEFAULT_RESAMPLING
+) -> pd.DataFrame:
     """Means with both intervals, one line per row; see `avsep_lib.stats.summarise` for the columns.
 
     Rows are in table order, floor first and ceiling last; rows that were left out have NaN, and their counts.
     """
-    table = summarise(data.scores, metrics, level=level).set_index("method")
+    table = summarise(data.scores, metrics, resampling=resampling).set_index("method")
     table = table.drop(columns=["n_silent", "n_missing", "n_infinite"]).join(data.counts, how="right")
     table[["n_mixtures", "n_seeds"]] = table[["n_mixtures", "n_seeds"]].fillna(0).astype(int)
     return table.loc[in_table_order(table.index)].rename_axis("method").reset_index()
@@ -90,7 +94,7 @@ def check_references(data: Comparable) -> None:
     CanaryError
         Names the row and both means.
     """
-    means = summary(data, ("sdr_db",)).set_index("method")["sdr_db"]
+    means = seed_means(data).groupby("method", sort=False)["sdr_db"].mean()
     ceiling = means[CEILING[data.mask]]
     for method, mean in means.drop(CEILING[data.mask]).items():
         if mean >= ceiling:
@@ -98,3 +102,26 @@ def check_references(data: Comparable) -> None:
                 f"ceiling: {method} has {mean:.2f} dB SDR, the ideal {data.mask} mask {ceiling:.2f}; "
                 "look for a test clip in training, or for estimates that saw their reference"
             )
+
+
+def steadiness(data: Comparable, resampling: Resampling = DEFAULT_RESAMPLING, metric: str = "sdr_db") -> str:
+    """Draw the intervals of `summary` once more with the next seed, and say how far their ends move.
+
+    Returns
+    -------
+    str
+        The largest move as a share of its interval's length, judged against `STEADY`; above it, what to do.
+    """
+    again = replace(resampling, seed=resampling.seed + 1)
+    ends = [f"{metric}_low", f"{metric}_high"]
+    first, second = (
+        summarise(data.scores, (metric,), resampling=drawn)[ends].to_numpy() for drawn in (resampling, again)
+    )
+    lengths = first[:, 1:] - first[:, :1]
+    moved = float(np.nanmax(np.abs(second - first) / lengths, initial=0.0))
+    if moved <= STEADY:
+        return f"another seed of the resampling moves no end by more than {STEADY:.0%} of its interval ({moved:.1%})"
+    return (
+        f"another seed of the resampling moves an end by {moved:.1%} of its interval, more than {STEADY:.0%}: "
+        f"raise n_bootstrap from {resampling.n}"
+    )

@@ -9,10 +9,10 @@ import pandas as pd
 
 from avsep_lib.comparisons import INCONCLUSIVE, NOT_TESTABLE, Verdict
 from avsep_lib.config import load_profile
-from avsep_lib.intervals import LEVEL, Interval
+from avsep_lib.intervals import DEFAULT_RESAMPLING, Interval, Resampling
 from avsep_lib.plots.style import label_of
 from avsep_lib.published import Claim
-from avsep_lib.stats import compare, holm, mixture_means, summarise, verdict
+from avsep_lib.stats import compare, holm, mixture_means, verdict
 from avsep_lib.tables.comparable import Comparable
 from avsep_lib.tables.names import CEILING, FLOOR, PAIRS, REFERENCES, in_table_order
 
@@ -23,7 +23,10 @@ _COLUMNS = [
 
 
 def differences(
-    data: Comparable, pairs: Iterable[tuple[str, str]] = PAIRS, metric: str = "sdr_db", level: float = LEVEL
+    data: Comparable,
+    pairs: Iterable[tuple[str, str]] = PAIRS,
+    metric: str = "sdr_db",
+    resampling: Resampling = DEFAULT_RESAMPLING,
 ) -> pd.DataFrame:
     """Paired differences with Holm's correction over the lines, and what each says.
 
@@ -36,7 +39,9 @@ def differences(
     """
     pairs, present = list(pairs), set(data.scores["method"])
     tested = [pair for pair in pairs if set(pair) <= present]
-    table = compare(data.scores, tested, metric, level=level) if tested else pd.DataFrame(columns=_COLUMNS)
+    table = pd.DataFrame(columns=_COLUMNS)
+    if tested:
+        table = compare(data.scores, tested, metric, resampling=resampling)
     single = _trained_once(data.scores)
     table.loc[[not single.isdisjoint(pair) for pair in tested], ["seeds_low", "seeds_high"]] = np.nan
     table = pd.DataFrame(pairs, columns=_COLUMNS[:2]).merge(table, on=_COLUMNS[:2], how="left")
@@ -57,7 +62,9 @@ def _found(low: float, high: float) -> str:
     return "higher" if low > 0 else "lower" if high < 0 else INCONCLUSIVE
 
 
-def claim_verdicts(data: Comparable, claims: Iterable[Claim], level: float = LEVEL) -> pd.DataFrame:
+def claim_verdicts(
+    data: Comparable, claims: Iterable[Claim], resampling: Resampling = DEFAULT_RESAMPLING
+) -> pd.DataFrame:
     """Verdict on each claim, for these trained models and for the methods trained again.
 
     A claim about a row that is not above the mixture is *not testable here*: noise has signs, too.
@@ -68,17 +75,18 @@ def claim_verdicts(data: Comparable, claims: Iterable[Claim], level: float = LEV
         One line per claim: `id`, `sentence`, `section`, `metric`, `direction`, the columns of `differences` (Holm's
         correction over the claims), `verdict`, `why`, `verdict_trained_again`.
     """
-    floor = trained_at_all(data, level)
+    floor = trained_at_all(data, resampling)
     failed = set(floor.loc[floor["found"] != "higher", "candidate"])
-    table = pd.DataFrame([_judged(data, claim, failed, level) for claim in claims])
+    table = pd.DataFrame([_judged(data, claim, failed, resampling) for claim in claims])
     return table.assign(p_holm=holm(table["p_value"]))
 
 
-def _judged(data: Comparable, claim: Claim, failed: set[str], level: float) -> dict:
-    line = differences(data, [(claim.candidate, claim.baseline)], claim.metric, level).iloc[0].to_dict()
+def _judged(data: Comparable, claim: Claim, failed: set[str], resampling: Resampling) -> dict:
+    table = differences(data, [(claim.candidate, claim.baseline)], claim.metric, resampling)
+    line = table.iloc[0].to_dict()
     named = {key: getattr(claim, key) for key in ("id", "sentence", "section", "metric", "direction")}
-    models = verdict(_interval(line, "low", "high", level), claim.direction)
-    again = verdict(_interval(line, "seeds_low", "seeds_high", level), claim.direction)
+    models = verdict(_interval(line, "low", "high", resampling.level), claim.direction)
+    again = verdict(_interval(line, "seeds_low", "seeds_high", resampling.level), claim.direction)
     if untrained := [label_of(row) for row in (claim.candidate, claim.baseline) if row in failed]:
         models = again = Verdict(NOT_TESTABLE, f"not above the mixture: {', '.join(untrained)}")
     words = {"verdict": models.verdict, "why": models.reason, "verdict_trained_again": again.verdict}
@@ -98,34 +106,7 @@ def _interval(line: dict, low: str, high: str, level: float) -> Interval:
     return Interval(line["difference"], line[low], line[high], n, level, statement, line["detectable_effect"], reason)
 
 
-def resampling_shift(data: Comparable, n_bootstrap: int, seed: int, metric: str = "sdr_db") -> pd.DataFrame:
-    """How far an interval's ends move when it is drawn again: other luck, and plain percentiles instead of BCa.
-
-    Parameters
-    ----------
-    data : Comparable
-    n_bootstrap : int
-        Resamples over mixtures.
-    seed : int
-        Of the resampling.
-    metric : str
-
-    Returns
-    -------
-    pandas.DataFrame
-        Per row `low` and `high` of the table, `low_again`, `high_again`, and `shift_db`, the larger move.
-    """
-    ends = summarise(data.scores, (metric,)).set_index("method")[[f"{metric}_low", f"{metric}_high"]]
-    means = {name: matrix.mean(axis=0).to_numpy() for name, matrix in mixture_means(data.scores, metric).items()}
-    n = len(means[FLOOR])
-    draws = np.random.default_rng(seed).integers(0, n, (n_bootstrap, n))
-    again = {name: np.quantile(values[draws].mean(axis=1), [0.025, 0.975]) for name, values in means.items()}
-    table = ends.set_axis(["low", "high"], axis=1).join(pd.DataFrame(again, index=["low_again", "high_again"]).T)
-    moves = table[["low_again", "high_again"]].to_numpy() - table[["low", "high"]].to_numpy()
-    return table.assign(shift_db=np.abs(moves).max(axis=1)).loc[in_table_order(table.index)]
-
-
-def trained_at_all(data: Comparable, level: float = LEVEL) -> pd.DataFrame:
+def trained_at_all(data: Comparable, resampling: Resampling = DEFAULT_RESAMPLING) -> pd.DataFrame:
     """Every trained row against the floor, and its distance to the ceiling: is there anything to compare?
 
     Returns
@@ -135,7 +116,7 @@ def trained_at_all(data: Comparable, level: float = LEVEL) -> pd.DataFrame:
         row's, in dB. Rows that were left out have NaN.
     """
     rows = [name for name in in_table_order(data.counts.index) if name not in REFERENCES]
-    table = differences(data, [(name, FLOOR) for name in rows], level=level)
+    table = differences(data, [(name, FLOOR) for name in rows], resampling=resampling)
     means = {name: matrix.to_numpy().mean() for name, matrix in mixture_means(data.scores, "sdr_db").items()}
     ceiling = means[CEILING[data.mask]]
     return table.assign(mask=data.mask, to_ceiling=[ceiling - means.get(name, np.nan) for name in rows])
