@@ -139,14 +139,13 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """Scoring and intervals."""
+    """Intervals."""
 
-    n_bootstrap: int = 2000
-    level: float = 0.95
+    n_bootstrap: int = 2000  # resamples over mixtures; intervals are 95 %
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
-        _limits(self, n_bootstrap=(1, INFINITY), level=(POSITIVE, 1 - POSITIVE))
+        _limits(self, n_bootstrap=(1, INFINITY))
 
 
 @dataclass(frozen=True)

@@ -116,8 +116,7 @@ def test_an_unknown_key_or_wrong_type_is_named(path, value, words):
         ("training.warmup_fraction", 1.5, "training: warmup_fraction = 1.5; choose a value from 0 to 1"),
         ("mixtures.gain_low", 2.0, "mixtures: gain_low = 2.0; choose a value from 1e-12 to 1.5"),
         ("mixtures.pool_size", 0, "mixtures: pool_size = 0"),
-        ("evaluation.level", 95, "evaluation: "),
-        ("evaluation.level", 1.0, "evaluation: level = 1.0"),
+        ("evaluation.n_bootstrap", 0, "evaluation: n_bootstrap = 0"),
         ("encoders.audio.n_samples", 16000, "encoders.audio.n_samples = 16000 must equal audio.n_samples = 16383"),
         (
             "audio.sample_rate",
