@@ -64,7 +64,8 @@ def summarise(
     scores : pandas.DataFrame
         Tidy scores.
     metrics : sequence of str
-        Columns to average, in dB.
+        Columns to average, in dB. The first decides the common set; another one is averaged over those of its
+        mixtures in which no run has it infinite (a binary mask of ones has no artefacts, hence no finite SAR).
     mask : str, optional
         Mask type to keep; needed when the frame holds several.
     by : str, optional
@@ -77,22 +78,26 @@ def summarise(
     -------
     pandas.DataFrame
         Columns `method`, (`by`,) `n_mixtures`, `n_seeds`, then for each metric its mean, ``_low`` and ``_high``
-        (mixtures resampled: these trained models) and ``_seeds_low``, ``_seeds_high`` (the method trained again, NaN
-        with one seed), then `n_silent`, `n_missing` and `n_infinite` of the whole frame, before the common set.
+        (mixtures resampled: these trained models), ``_seeds_low``, ``_seeds_high`` (the method trained again, NaN
+        with one seed) and ``_n`` (its mixtures), then `n_silent`, `n_missing` and `n_infinite` of the whole frame, before the common set.
 
     Raises
     ------
     DataError
         If columns are missing, a source is scored twice, or no mixture is common to all runs.
     """
-    scores, counts = _on_common_set(select_mask(scores, mask), metrics, by)
+    scores = select_mask(scores, mask)
+    counts = common_mixtures(scores, metrics).counts
+    scores, _ = _on_common_set(scores, metrics[:1], by)
+    finite = {metric: common_mixtures(scores, (metric,)).mixtures for metric in metrics}
     rows = []
     for group, part in _groups(scores, by):
         means = {metric: mixture_means(part, metric) for metric in metrics}
         for method, matrix in means[metrics[0]].items():
             row = {"method": method, **group, "n_mixtures": matrix.shape[1], "n_seeds": len(matrix)}
             for metric in metrics:
-                row |= _with_intervals(metric, means[metric][method].to_numpy(), resampling)
+                matrix = means[metric][method]
+                row |= _with_intervals(metric, matrix[matrix.columns.intersection(finite[metric])], resampling)
             rows.append(row)
     table = pd.DataFrame(rows)
     return table.join(counts[["n_silent", "n_missing", "n_infinite"]], on="method")
@@ -155,15 +160,13 @@ def _groups(scores: pd.DataFrame, by: str | None) -> list[tuple[dict, pd.DataFra
     return [({by: value}, part) for value, part in scores.groupby(by, sort=True)]
 
 
-def _with_intervals(metric: str, matrix: np.ndarray, resampling: Resampling) -> dict[str, float]:
-    over, across = interval_over_mixtures(matrix, resampling), interval_across_seeds(matrix, resampling.level)
-    return {
-        metric: over.mean,
-        f"{metric}_low": over.low,
-        f"{metric}_high": over.high,
-        f"{metric}_seeds_low": across.low,
-        f"{metric}_seeds_high": across.high,
-    }
+def _with_intervals(metric: str, matrix: pd.DataFrame, resampling: Resampling) -> dict[str, float]:
+    names = [metric, *(f"{metric}_{end}" for end in ("low", "high", "seeds_low", "seeds_high"))]
+    if matrix.empty:
+        return dict.fromkeys(names, np.nan) | {f"{metric}_n": 0}
+    values = matrix.to_numpy()
+    over, across = interval_over_mixtures(values, resampling), interval_across_seeds(values, resampling.level)
+    return dict(zip(names, (over.mean, over.low, over.high, across.low, across.high))) | {f"{metric}_n": len(matrix.T)}
 
 
 def _difference_row(result: PairedDifference) -> dict[str, float | int | str]:

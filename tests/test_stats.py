@@ -318,6 +318,16 @@ def test_one_infinite_score_drops_its_mixture_but_an_always_infinite_metric_does
     assert common.counts.loc["hier", "n_infinite"] == 2
 
 
+def test_an_infinite_sar_costs_the_sar_its_mixture_and_the_sdr_nothing(scores):
+    scores.loc[scores["run_id"].eq("hier_0") & scores["mixture_id"].eq("m001"), "sar_db"] = np.inf
+    table = stats.summarise(scores, resampling=stats.Resampling(n=100)).set_index("method")
+    assert (table["n_mixtures"] == 12).all()
+    assert (table["sdr_db_n"] == 12).all()
+    assert table.loc[["late", "hier"], "sar_db_n"].tolist() == [11, 11]
+    assert np.isfinite(table.loc["hier", "sar_db"])
+    assert table.loc["hier", "n_infinite"] == 2
+
+
 def test_mixture_means_are_means_over_sources(scores):
     means = stats.mixture_means(scores, "sdr_db")
     assert list(means) == ["mixture", "late", "hier"]

@@ -39,11 +39,10 @@ class Comparable:
     left_out: tuple[str, ...] = ()
 
 
-def comparable(scores: pd.DataFrame, mask: str, metrics: Sequence[str] = METRICS) -> Comparable:
-    """One mask type, with the ceiling of that type, on the common set.
+def comparable(scores: pd.DataFrame, mask: str) -> Comparable:
+    """One mask type, with the ceiling of that type, on the mixtures that every row separated (finite SDR).
 
-    A row that leaves no common set (an untrained model whose outputs are silent or the mixture itself) is taken out
-    and named, the costliest first, so that it cannot hide the others.
+    A row that leaves no common set (an untrained model whose outputs are silent) is taken out and named, the costliest first, so that it cannot hide the others.
 
     Raises
     ------
@@ -52,12 +51,12 @@ def comparable(scores: pd.DataFrame, mask: str, metrics: Sequence[str] = METRICS
     """
     other = [name for kind, name in CEILING.items() if kind != mask]
     scores = select_mask(scores[~scores["method"].isin(other)], mask)
-    counts = common_mixtures(scores, metrics).counts
+    counts = common_mixtures(scores, METRICS).counts
     counts = counts.loc[in_table_order(counts.index)]
     left_out: list[str] = []
     while True:
         kept = scores[~scores["method"].isin(left_out)]
-        common = common_mixtures(kept, metrics)
+        common = common_mixtures(kept, METRICS[:1])
         if len(common.mixtures) >= MIN_MIXTURES:
             reduced = kept[kept["mixture_id"].isin(common.mixtures)]
             return Comparable(mask, reduced, counts, tuple(left_out))

@@ -17,7 +17,8 @@ PAPER_COLUMN = "paper SDR / SIR / SAR"
 INFINITE = "inf (a)"
 FOOTNOTE = (
     "(a) infinite: nothing in the estimate lies outside the sources, so it has no artefacts. "
-    "True of an unprocessed mixture by definition."
+    "True of an unprocessed mixture by definition. "
+    "n beside a mean: the mixtures in which no row leaves the mixture unprocessed, where they are fewer."
 )
 COMPUTED, QUOTED, LEFT_OUT = "computed here", "quoted, not computed here", "left out: no common mixtures"
 
@@ -59,7 +60,11 @@ def separation_text(summary: pd.DataFrame, paper: int | None = None) -> pd.DataF
         printed = paper_cells(paper)
         shown[PAPER_COLUMN] = [printed.get(names.get(method), MISSING) for method in summary["method"]]
     for metric in METRICS:
-        shown[metric_label(metric)] = interval_column(summary, metric, f"{metric}_low", f"{metric}_high")
+        cells = interval_column(summary, metric, f"{metric}_low", f"{metric}_high")
+        shown[metric_label(metric)] = [
+            f"{cell}, n = {n}" if 0 < n < n_mixtures and math.isfinite(mean) else cell
+            for cell, mean, n, n_mixtures in zip(cells, summary[metric], summary[f"{metric}_n"], summary["n_mixtures"])
+        ]
     again = interval_column(summary, "sdr_db", "sdr_db_seeds_low", "sdr_db_seeds_high")
     shown["SDR, trained again"] = [text if "[" in text else MISSING for text in again]
     shown["mixtures"], shown["seeds"] = summary["n_mixtures"].astype(str), _seed_counts(summary)
