@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIGURE_FORMATS = ("png", "svg")
-TABLE_FORMATS = ("csv", "md", "tex")
 DPI = 150
 
 _STARTED = time.monotonic()

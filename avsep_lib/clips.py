@@ -21,8 +21,7 @@ from avsep_lib.cli import run_main
 from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path, read_json, sha256_file, write_json
 from avsep_lib.manifest import read_manifest
-
-SILENCE = 1e-5  # sum of |samples|, the lineage's threshold for "nothing there"
+from avsep_lib.signals import is_silent
 
 
 def read_audio(path: Path, sample_rate: int, expected_s: float, sha256: str = "") -> np.ndarray:
@@ -58,7 +57,7 @@ def read_audio(path: Path, sample_rate: int, expected_s: float, sha256: str = ""
     waveform = samples.mean(axis=1)
     if not np.isfinite(waveform).all():
         raise DataError(f"audio {path} holds NaN or infinity; replace the file or drop its row")
-    if np.abs(waveform).sum() <= SILENCE:
+    if is_silent(waveform):
         raise DataError(f"audio {path} is silent; drop its row from the manifest")
     return soxr.resample(waveform, rate, sample_rate, quality="VHQ") if rate != sample_rate else waveform
 

@@ -28,6 +28,8 @@ from avsep_lib.settings import (
     from_dict,
 )
 
+# Decided by a row's own columns, or for all runs of a profile at once (they share one set of features).
+NO_SWITCH = ("fusion", "backbone", "frame_size", "embedding_dim")
 RUN_COLUMNS = ["run_id", "method", "fusion", "alignment", "backbone", "dataset", "seed", "switches"]
 
 
@@ -152,6 +154,11 @@ def _check_sizes(audio: AudioSettings, model: ModelSettings, training: TrainingS
                 f"{place}: {what} = {size} is not divisible by {factor} (model.channels has "
                 f"{len(model.channels)} levels); frames = 1 + floor(audio.n_samples / audio.hop_length)"
             )
+    if model.channels[-1] != model.embedding_dim:
+        raise ConfigError(
+            f"{place}: the innermost width model.channels[-1] = {model.channels[-1]} must equal "
+            f"model.embedding_dim = {model.embedding_dim}, or alignment would need a projection head"
+        )
     if training.batch_size > pool:
         raise ConfigError(
             f"{place}: training.batch_size = {training.batch_size} exceeds mixtures.pool_size = {pool}; enlarge the pool"
@@ -161,11 +168,6 @@ def _check_sizes(audio: AudioSettings, model: ModelSettings, training: TrainingS
 def _check_shapes(profile: Profile, place: str) -> None:
     """Numbers that must fit together, checked before anything is computed."""
     _check_sizes(profile.audio, profile.model, profile.training, profile.mixtures.pool_size, place)
-    if profile.model.channels[-1] != profile.model.embedding_dim:
-        raise ConfigError(
-            f"{place}: the innermost width model.channels[-1] = {profile.model.channels[-1]} must equal "
-            f"model.embedding_dim = {profile.model.embedding_dim}, or alignment would need a projection head"
-        )
     if profile.encoders.audio.n_samples != profile.audio.n_samples:
         raise ConfigError(
             f"{place}: encoders.audio.n_samples = {profile.encoders.audio.n_samples} must equal audio.n_samples = "
@@ -259,6 +261,11 @@ def resolve(profile: Profile, run: Run) -> RunConfig:
         owners = [name for name, section in sections.items() if key in {f.name for f in dataclasses.fields(section)}]
         if not owners:
             raise ConfigError(f"run {run.run_id!r}: switch {key!r} is no field of audio, model or training")
+        if key in NO_SWITCH:
+            raise ConfigError(
+                f"run {run.run_id!r}: {key!r} cannot be switched; fusion and backbone are columns of runs.csv, "
+                "frame_size and embedding_dim belong to the profile"
+            )
         changes[owners[0]][key] = yaml.safe_load(text)
     built = {
         name: from_dict(type(section), dataclasses.asdict(section) | changes[name], f"run {run.run_id!r}: {name}")

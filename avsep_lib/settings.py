@@ -145,7 +145,7 @@ class EvaluationSettings:
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
-        _limits(self, n_bootstrap=(1, INFINITY))
+        _limits(self, n_bootstrap=(40, INFINITY))
 
 
 @dataclass(frozen=True)

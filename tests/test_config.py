@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
+import re
 import subprocess
 import sys
 
@@ -12,6 +14,7 @@ from conftest import TOY_PROFILE, TOY_RUNS
 
 from avsep_lib.config import check_profile, find_run, known_profiles, load_profile, load_runs, profile_runs, resolve
 from avsep_lib.errors import ConfigError
+from avsep_lib.paths import project_root
 from avsep_lib.settings import (
     AudioSettings,
     MixtureSettings,
@@ -258,3 +261,27 @@ def test_training_needs_five_packages_only():
     others = {"pandas", "pydantic", "soundfile", "matplotlib", "soxr", "open_clip", "laion_clap", "torchvision",
               "torchaudio", "sklearn", "PIL", "mir_eval", "papermill", "snakemake", "av", "transformers"}  # fmt: skip
     assert not others & modules
+
+
+@pytest.mark.parametrize("switch", ["fusion=late", "backbone=resnet18", "frame_size=96", "embedding_dim=256"])
+def test_what_belongs_to_a_column_or_to_all_runs_is_no_switch(switch):
+    run = dataclasses.replace(profile_runs(load_profile("demo"))[0], switches=dict([switch.split("=")]))
+    with pytest.raises(ConfigError, match="cannot be switched"):
+        resolve(load_profile("demo"), run)
+
+
+def test_a_switched_depth_keeps_the_innermost_width():
+    run = dataclasses.replace(profile_runs(load_profile("demo"))[0], switches={"channels": "[16, 32, 64, 128, 256]"})
+    with pytest.raises(ConfigError, match="innermost width"):
+        resolve(load_profile("demo"), run)
+
+
+def test_the_readme_of_the_profiles_names_every_key():
+    text = (project_root() / "config" / "README.md").read_text()
+    profile = load_profile("demo")
+    sections = [profile.audio, profile.mixtures, profile.model, profile.training, profile.evaluation]
+    sections += [profile.encoders.image, profile.encoders.audio, profile.datasets["music11"]]
+    decided_by_the_row = {"fusion", "backbone"}
+    keys = {field.name for section in sections for field in dataclasses.fields(section)} - decided_by_the_row
+    keys |= set(type(profile).model_fields)
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)] == []

@@ -161,3 +161,25 @@ def test_trained_backbone_turns_frames_into_queries():
     output.logits.sum().backward()
     assert output.logits.shape == (2, 2, 32, 32)
     assert next(model.visual.parameters()).grad is not None
+
+
+def released_forward(model: Separator, x: torch.Tensor, visual: torch.Tensor) -> torch.Tensor:
+    """The released loop: one full pass per source, and every pass rebuilds the masks of all sources."""
+    for i in range(visual.shape[1]):
+        conditioned = torch.stack([visual[:, i]] * visual.shape[1], dim=1)
+        levels = model.unet.encode(x)
+        below = model.unet.decode(levels, model.unet.skip_terms(levels), model.mid_query(conditioned)[:, 0])
+        maps = model.unet.out(upsample(below))
+        query = model.late_query(visual) * model.scale
+        logits = torch.einsum("bnk,bkft->bnft", query, maps) + model.bias
+    return logits
+
+
+def test_mid_condition_last_trains_like_the_released_loop():
+    model, x, visual = build("hierarchical", mid_condition="last")
+    twin, *_ = build("hierarchical", mid_condition="last")
+    ours, theirs = model.train()(x, visual).logits, released_forward(twin.train(), x, visual)
+    torch.testing.assert_close(ours, theirs)
+    for (name, a), b in zip(gradients(model, ours).items(), gradients(twin, theirs).values()):
+        torch.testing.assert_close(a, b, msg=name)
+    torch.testing.assert_close(model.unet.up[0].norm.running_mean, twin.unet.up[0].norm.running_mean)

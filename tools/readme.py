@@ -29,6 +29,8 @@ def main() -> None:
     wanted = filled(current)
     if not parser.parse_args().check:
         write_text(readme, wanted)
+    elif left := re.findall(r"@[A-Z]+@", wanted):
+        sys.exit(f"README.md still has the placeholder {left[0]}")
     elif wanted != current:
         sys.exit("README.md does not show the tables of figures/demo; run `make readme`")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,9 @@ class ClipImageEncoder:
 
 
 def load_clip(settings: ImageEncoderSettings) -> ClipImageEncoder:
-    """Open CLIP from the file `settings.weights`, or by tag when that is empty and `settings.hub` is ``online``.
+    """Open CLIP from the file `settings.weights`, or by tag when that is empty and hubs may be reached.
+
+    The profile's `hub` decides; the workflow hands it on as HF_HUB_OFFLINE.
 
     Raises
     ------
@@ -70,7 +73,7 @@ def load_clip(settings: ImageEncoderSettings) -> ClipImageEncoder:
         model = open_clip.CLIP(**open_clip.get_model_config(MODEL))
         load_strict(model, state, path, FETCH)
         return ClipImageEncoder(model, content_key(path, config), path.name)
-    if settings.hub != "online":
+    if os.environ.get("HF_HUB_OFFLINE", "1") != "0":
         raise WeightsError(f"the image encoder is 'clip' and encoders.image.weights is empty. {FETCH}")
     try:
         model = open_clip.create_model(MODEL, pretrained="openai", require_pretrained=True)

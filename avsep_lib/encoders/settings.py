@@ -16,7 +16,7 @@ from avsep_lib.settings import STRICT
 class ImageEncoderSettings:
     """Image encoder: `mini` is trained here, `clip` is open_clip's ViT-B-32-quickgelu with OpenAI's weights.
 
-    `clip` reads only `weights` (a safetensors file) and `hub` (``online``: fetch by tag when `weights` is empty).
+    `clip` reads only `weights` (a safetensors file; empty: fetched by tag, where the profile says `hub: online`).
     `groups` contrast groups make one training step; every class occurs once in a group, so that no two captions of
     a group mean the same.
     """
@@ -34,7 +34,6 @@ class ImageEncoderSettings:
     weight_decay: float = 0.05
     seed: int = 0
     weights: str = ""
-    hub: Literal["offline", "online"] = "offline"
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
@@ -75,7 +74,6 @@ class AudioEncoderSettings:
     seed: int = 0
     model: Literal["HTSAT-tiny", "HTSAT-base", "HTSAT-large"] = "HTSAT-tiny"
     weights: str = ""
-    hub: Literal["offline", "online"] = "offline"
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:

@@ -3,7 +3,6 @@
 
 rule train:
     input:
-        clips=data_of_run("clips/clips.json"),
         features=data_of_run("features/train.safetensors"),
         validation=data_of_run("features/val.safetensors"),
         library=modules("avsep_lib.train"),
