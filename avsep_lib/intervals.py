@@ -6,6 +6,8 @@ its difficulty. Two questions are kept apart because they have different answers
 
 - *these trained models on other mixtures like these*: mixtures are resampled (`interval_over_mixtures`);
 - *the method, trained again*: seeds and mixtures are both random (`interval_across_seeds`); needs two seeds or more.
+  Again means new initial weights and a new order of the training pool, all that a seed of ``runs.csv`` decides. The
+  dataset, the frozen encoders, the pool and the test pairs are shared: how much those would add is not in it.
 
 Whatever cannot be said is NaN with a reason beside it, never a narrow interval.
 """
@@ -170,7 +172,7 @@ def interval_across_seeds(matrix: ArrayLike, level: float = LEVEL) -> Interval:
     -------
     Interval
         t interval with the variance and degrees of freedom of `variance_components`; NaN bounds with fewer than
-        2 seeds or 3 mixtures, or without variation.
+        2 seeds or 3 mixtures, or without variation. Seeds differ in initial weights and order of the pool only.
 
     Notes
     -----

@@ -112,12 +112,12 @@ def matched_pairs(clips: pd.DataFrame, seed: int) -> list[tuple[str, str]]:
     pairs = []
     while sum(map(len, left.values())) > 1:
         most = max(map(len, left.values()))
-        first = rng.choice(sorted(label for label, ids in left.items() if len(ids) == most))
+        first = str(rng.choice(sorted(label for label, ids in left.items() if len(ids) == most)))
         others = sorted(label for label, ids in left.items() if ids and label != first)
         if not others:
             raise DataError(f"matching: class {first!r} has {most} clips too many; no class may hold more than half")
         weights = np.array([len(left[label]) for label in others], dtype=float)
-        second = rng.choice(others, p=weights / weights.sum())
+        second = str(rng.choice(others, p=weights / weights.sum()))
         pair = (left[first].pop(), left[second].pop())
         pairs.append(pair if rng.random() < 0.5 else pair[::-1])
     return pairs

@@ -1,31 +1,37 @@
 """Copy what the notebooks made to ``figures/<profile>``: ``python -m avsep_lib.publish --profile demo``.
 
 Only figures, tables and sidecars that a notebook of today writes are copied, and what is no longer written is removed:
-present on disk is not the same as reproduced. Running it twice changes nothing.
+present on disk is not the same as reproduced. What a notebook made with other parameters than the workflow gives it (a
+what-if run by hand lands at the same place) is refused. Running it twice changes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from avsep_lib.artifacts import hash_files
 from avsep_lib.cli import run_main
 from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path, read_json, sha256_file, write_json
-from avsep_lib.paths import figures_root, results_root
+from avsep_lib.paths import figures_root, project_root, results_root
 
 
-def publish(profile: str, names: list[str]) -> dict[str, int]:
+def publish(profile: str, files: Mapping[str, list[str]], given: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
     """Make ``figures/<profile>`` equal to the artefacts, and write ``published.json`` with their hashes.
 
     Parameters
     ----------
     profile : str
         Profile whose results are published.
-    names : list of str
-        Files below ``results/<profile>/artifacts``.
+    files : mapping of str to list of str
+        Files below ``results/<profile>/artifacts``, by the notebook that writes them (its stem).
+    given : mapping of str to mapping
+        Parameters that the workflow gives to each of these notebooks.
 
     Returns
     -------
@@ -35,10 +41,14 @@ def publish(profile: str, names: list[str]) -> dict[str, int]:
     Raises
     ------
     DataError
-        A name is missing among the artefacts, or a file there differs from what its sidecar says.
+        A name is missing among the artefacts, a file there differs from what its sidecar says, or it was made with
+        other parameters. Nothing is copied then.
     """
+    names = [name for of_notebook in files.values() for name in of_notebook]
     source, target = results_root(profile) / "artifacts", figures_root(profile)
     _check_complete(source, names)
+    for stem, of_notebook in files.items():
+        _check_parameters(profile, stem, of_notebook, given[stem])
     stale = [path for path in target.glob("*_*.*") if path.name.startswith(("fig_", "tab_")) and path.name not in names]
     for path in stale:
         path.unlink()
@@ -63,6 +73,20 @@ def _check_complete(folder: Path, names: list[str]) -> None:
                 raise DataError(f"{folder / name} is not what {sidecar.name} describes; delete both and run again")
 
 
+def _check_parameters(profile: str, stem: str, names: list[str], given: Mapping[str, Any]) -> None:
+    sidecars = [results_root(profile) / "artifacts" / name for name in names if name.endswith(".json")]
+    for sidecar in sidecars:
+        used = read_json(sidecar)["parameters"]
+        differing = [key for key in sorted(used | given) if used.get(key) != given.get(key)]
+        if differing:
+            told = "; ".join(f"{key} = {used.get(key)!r} instead of {given.get(key)!r}" for key in differing)
+            # The sidecar and not the executed notebook: only a missing input of this very rule makes Snakemake act.
+            raise DataError(
+                f"{sidecar.stem} was made by notebook {stem} with {told}: a run by hand has overwritten the workflow's. "
+                f"Delete {sidecar.relative_to(project_root())} and run `make figures PROFILE={profile}` again"
+            )
+
+
 def _copy(source: Path, target: Path) -> bool:
     """Copy atomically unless the bytes are already there; True when something was written."""
     if target.is_file() and sha256_file(target) == sha256_file(source):
@@ -83,12 +107,15 @@ def _copy_tree(source: Path, target: Path) -> int:
 
 def main() -> None:
     """Command line."""
-    from avsep_lib.workflow import artifact_files
+    from avsep_lib.workflow import READS, artifact_files, load_plan
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", required=True)
     profile = parser.parse_args().profile
-    counts = publish(profile, artifact_files())
+    artifact_files()  # two notebooks that save one name are an error
+    plan = load_plan(profile)
+    files = {stem: artifact_files((stem,)) for stem in READS}
+    counts = publish(profile, files, {stem: json.loads(plan.notebook_json(stem)) for stem in files})
     print(f"figures/{profile}: " + ", ".join(f"{number} {what}" for what, number in counts.items()))
 
 

@@ -91,7 +91,8 @@ def score_item(method: MaskMethod, queries: list[Query], item: MixtureItem, stor
     """Rows of one mixture, without the columns that name the run."""
     n_output = method.audio.n_output
     references = item.sources[:, :n_output]
-    factorised = References(references)  # shared by both mask types and the mixture baseline
+    names = [f"{item.mixture_id}: clip {clip_id}" for clip_id in item.rows.clip_id]
+    factorised = References(references, names=names)  # shared by both mask types and the mixture baseline
     baseline = np.repeat(item.waveform[None, :n_output], len(references), axis=0)
     estimates = method.estimate(item.waveform, queries)
     stacked = np.stack([*estimates.values(), baseline])

@@ -4,8 +4,8 @@ One row of a scores frame is one separated source, with the columns `COLUMNS`. `
 `run_id` one trained seed of it. Every function takes the frame and returns a frame; the numbers come from
 `avsep_lib.intervals` and `avsep_lib.comparisons`.
 
-Tables are made on the *common set*: the mixtures that every run in the frame separated into finite scores, so that no
-method is spared a hard mixture. What was left out is counted.
+Tables are made on the *common set*: the mixtures whose sources every run in the frame separated with a finite value of
+the first metric (SDR), so that no method is spared a hard mixture. What was left out is counted (`admission_counts`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ __all__ = [
     "PairedDifference",
     "Resampling",
     "Verdict",
+    "admission_counts",
     "common_mixtures",
     "compare",
     "holm",
@@ -79,7 +80,7 @@ def summarise(
     pandas.DataFrame
         Columns `method`, (`by`,) `n_mixtures`, `n_seeds`, then for each metric its mean, ``_low`` and ``_high``
         (mixtures resampled: these trained models), ``_seeds_low``, ``_seeds_high`` (the method trained again, NaN
-        with one seed) and ``_n`` (its mixtures), then `n_silent`, `n_missing` and `n_infinite` of the whole frame, before the common set.
+        with one seed) and ``_n`` (its mixtures), then the columns of `admission_counts`.
 
     Raises
     ------
@@ -87,7 +88,7 @@ def summarise(
         If columns are missing, a source is scored twice, or no mixture is common to all runs.
     """
     scores = select_mask(scores, mask)
-    counts = common_mixtures(scores, metrics).counts
+    counts = admission_counts(scores, metrics)
     scores, _ = _on_common_set(scores, metrics[:1], by)
     finite = {metric: common_mixtures(scores, (metric,)).mixtures for metric in metrics}
     rows = []
@@ -99,8 +100,35 @@ def summarise(
                 matrix = means[metric][method]
                 row |= _with_intervals(metric, matrix[matrix.columns.intersection(finite[metric])], resampling)
             rows.append(row)
-    table = pd.DataFrame(rows)
-    return table.join(counts[["n_silent", "n_missing", "n_infinite"]], on="method")
+    return pd.DataFrame(rows).join(counts, on="method")
+
+
+def admission_counts(scores: pd.DataFrame, metrics: Sequence[str] = ("sdr_db", "sir_db", "sar_db")) -> pd.DataFrame:
+    """What kept mixtures out of a table, per method, over all items of the frame (before the common set).
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        Tidy scores of one mask type.
+    metrics : sequence of str
+        The first alone admits a mixture; the others cost only their own means.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index `method`; `n_items`, `n_silent` and `n_missing` as in `avsep_lib.common_set.Common`, `n_mixtures_lost`
+        (by the first metric), and per metric ``n_infinite_sdr`` and so on. An infinite SAR is an estimate without
+        artefacts, such as a mixture left unprocessed.
+    """
+    first, *others = metrics
+    counts = common_mixtures(scores, (first,)).counts.rename(columns={"n_infinite": _infinite(first)})
+    counts.insert(3, "n_mixtures_lost", counts.pop("n_mixtures_lost"))
+    infinite = {_infinite(name): np.isinf(scores[name]).groupby(scores["method"]).sum() for name in others}
+    return counts.assign(**infinite)
+
+
+def _infinite(metric: str) -> str:
+    return f"n_infinite_{metric.removesuffix('_db')}"
 
 
 def compare(
@@ -150,7 +178,7 @@ def _on_common_set(scores: pd.DataFrame, metrics: Sequence[str], by: str | None)
     require_columns(scores, (by,) if by else ())
     common = common_mixtures(scores, metrics)
     if common.mixtures.empty:
-        raise DataError(f"no mixture has finite scores in every run:\n{common.counts.to_string()}")
+        raise DataError(f"no mixture has finite {', '.join(metrics)} in every run:\n{common.counts.to_string()}")
     return scores[scores["mixture_id"].isin(common.mixtures)], common.counts
 
 

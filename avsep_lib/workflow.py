@@ -28,7 +28,7 @@ READS = {
     "04_separation_tables": ("scores", "references", "published"),
     "06_ablation": ("scores", "references", "runs", "published"),
     "09_qualitative": ("scores", "runs", "clips", "mixtures", "embeddings"),
-    "10_pipeline": (),
+    "10_pipeline": ("paper_profile",),
 }
 # Relative cost of a training job; the longest start first, so that no core idles at the end.
 FUSION_COST = {"late": 1, "middle": 2, "hierarchical": 3}

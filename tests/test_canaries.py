@@ -13,15 +13,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from avsep_lib import audio as front_end
-from avsep_lib import canaries, mixtures, score
+from avsep_lib import canaries, mixtures, score, train
 from avsep_lib.canaries import evidence as evidence_module
 from avsep_lib.canaries import labels as label_checks
 from avsep_lib.canaries import raise_first, run_check
 from avsep_lib.canaries.__main__ import main
 from avsep_lib.canaries.evidence import Evidence, gather
 from avsep_lib.canaries.findings import at_least, none_of, noted
+from avsep_lib.encoders import load_audio_encoder
 from avsep_lib.encoders.store import EmbeddingStore
-from avsep_lib.errors import CanaryError
+from avsep_lib.errors import CanaryError, DataError
 from avsep_lib.methods import base
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.methods.references import REFERENCES
@@ -78,8 +79,8 @@ def test_good_results_pass_and_are_written(project, monkeypatch, tmp_path, capsy
     written = json.loads((tmp_path / "canaries.json").read_text())
     names = [check["name"] for check in written["checks"]]
     assert names == [
-        "test_clip_in_train", "shuffled_labels", "swapped_sources", "zeroed_mask", "wrong_phase", "hop_off_by_one",
-        "unused_seed",
+        "test_clip_in_train", "shuffled_labels", "shuffled_features", "swapped_sources", "zeroed_mask", "wrong_phase",
+        "hop_off_by_one", "unused_seed",
     ]  # fmt: skip
     assert written["passed"]
     assert all(check["passed"] and check["findings"] for check in written["checks"])
@@ -198,6 +199,42 @@ def test_labels_shuffled_everywhere_leave_no_structure(evidence, monkeypatch):
     assert label_checks.class_structure(evidence, "audio", "audio").passed  # an untrained encoder is not judged
 
 
+# --- shuffled_features -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["teacher", "images", "sources", "frames"])
+def test_features_of_the_next_mixture_are_caught(spoiled, name):
+    edit_features(spoiled, "train", **{name: lambda x: x.roll(1, dims=0)})
+    complaint = run_check(canaries.shuffled_features, spoiled).complaint
+    caught(canaries.shuffled_features, spoiled, f"stored against recomputed {name}")
+    assert complaint.count("recomputed") == 1  # and nothing else is blamed
+
+
+@pytest.mark.parametrize("name", ["images", "sources", "frames"])
+def test_features_of_the_other_source_are_caught(spoiled, name):
+    edit_features(spoiled, "train", **{name: lambda x: x.roll(1, dims=1)})
+    caught(canaries.shuffled_features, spoiled, f"stored against recomputed {name}")
+
+
+def test_features_of_too_few_mixtures_are_caught(spoiled):
+    edit_features(spoiled, "train", teacher=lambda x: x[:-1])
+    caught(canaries.shuffled_features, spoiled, "beside the listed number = 1", "recomputed teacher", "= inf")
+
+
+def test_the_teacher_hears_the_mixture_and_is_no_mean_of_the_sources(evidence):
+    """HFRA Eqs. 6 and 7, for every item of the pool."""
+    encoder = load_audio_encoder(evidence.profile.encoders.audio, evidence.source / "encoders" / "audio")
+    stored = load_file(evidence.folder / "features" / "train.safetensors")["teacher"].numpy()
+    rate = evidence.audio.sample_rate
+    groups = list(evidence.lists["pool"].groupby("mixture_id"))
+    assert len(groups) == len(stored)
+    for k, (_, rows) in enumerate(groups):
+        crops = mixtures.load_sources(evidence.store, rows, evidence.audio)
+        np.testing.assert_allclose(stored[k], encoder.encode(crops.mean(axis=0)[None], rate)[0], atol=1e-4)
+        of_sources = encoder.encode(crops / len(crops), rate).mean(axis=0)
+        assert np.linalg.norm(of_sources - stored[k]) > 0.01 * np.linalg.norm(stored[k])
+
+
 # --- swapped_sources -------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +284,43 @@ def test_a_silent_soft_estimate_is_caught(evidence):
     scores.loc[scores["mask"] == "soft", "status"] = "silent_estimate"
     plant(evidence, "scores", evidence.scores | {"late-s1": scores})
     caught(canaries.zeroed_mask, evidence, "silent soft estimates = 8", "late-s1")
+
+
+def test_a_nearly_constant_mask_is_caught_after_training(evidence, monkeypatch):
+    original = HFRA.masks
+
+    def hardly_moving(*arguments):
+        masks = torch.full_like(original(*arguments), 0.49)
+        masks[..., ::2] = 0.51
+        return masks
+
+    monkeypatch.setattr(HFRA, "masks", hardly_moving)
+    assert run_check(canaries.zeroed_mask, evidence).passed
+    monkeypatch.setattr(evidence_module, "TRAINED_STEPS", 1)
+    caught(canaries.zeroed_mask, evidence, "smallest standard deviation", ">= 0.02")
+
+
+@pytest.mark.parametrize(("share", "falls"), [(0.25, False), (0.5, True), (1.0, True)])
+def test_silent_binary_estimates_are_caught_after_training(evidence, monkeypatch, share, falls):
+    scores = evidence.scores["late-s1"].copy()
+    binary = scores.index[scores["mask"] == "binary"]
+    scores["status"] = "ok"
+    scores.loc[binary[: int(share * len(binary))], "status"] = "silent_estimate"
+    plant(evidence, "scores", {"late-s1": scores})
+    word = "half or more of their binary estimates silent"
+    assert word not in run_check(canaries.zeroed_mask, evidence).complaint
+    monkeypatch.setattr(evidence_module, "TRAINED_STEPS", 1)
+    assert (word in run_check(canaries.zeroed_mask, evidence).complaint) == falls
+
+
+def test_a_silent_source_is_named_before_it_is_scored(evidence):
+    item = evidence.items(1)[0]
+    item = replace(item, sources=item.sources * np.array([[1.0], [0.0]], dtype=np.float32))
+    clips = list(item.rows.clip_id)
+    with pytest.raises(DataError, match="is silent") as raised:
+        score.score_item(REFERENCES["mixture"](evidence.audio), score.oracle_queries(item), item, evidence.store)
+    assert clips[1] in str(raised.value) and item.mixture_id in str(raised.value)
+    assert clips[0] not in str(raised.value)
 
 
 # --- wrong_phase -----------------------------------------------------------------------------------------------------
@@ -309,6 +383,19 @@ def test_two_seeds_with_one_result_are_caught(spoiled):
     scores = spoiled.scores
     plant(spoiled, "scores", scores | {"late-s1": scores["late-s0"].assign(run_id="late-s1", seed=1)})
     caught(canaries.unused_seed, spoiled, "same scores")
+
+
+def test_batches_that_ignore_the_seed_are_caught(evidence, monkeypatch):
+    original = train.batch_indices
+    monkeypatch.setattr(train, "batch_indices", lambda seed, *arguments: original(0, *arguments))
+    caught(canaries.unused_seed, evidence, "pairs with the same order of batches = 1", "late-s0 and late-s1")
+
+
+def test_a_table_without_a_second_seed_says_so(evidence):
+    alone = replace(evidence, runs={"late-s0": evidence.runs["late-s0"]})
+    result = run_check(canaries.unused_seed, alone)
+    assert result.passed and "no seed of training was judged) = 0" in str(result)
+    assert "no seed of training was judged" not in str(run_check(canaries.unused_seed, evidence))
 
 
 def test_lists_that_ignore_the_seed_are_caught(evidence, monkeypatch):

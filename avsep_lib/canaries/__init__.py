@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from avsep_lib.canaries.evidence import Evidence
+from avsep_lib.canaries.features import shuffled_features
 from avsep_lib.canaries.findings import CheckResult, Finding
 from avsep_lib.canaries.labels import shuffled_labels
 from avsep_lib.canaries.leakage import test_clip_in_train
@@ -20,6 +21,7 @@ from avsep_lib.errors import AvsepError, CanaryError
 CHECKS: tuple[Callable[[Evidence], list[Finding]], ...] = (
     test_clip_in_train,
     shuffled_labels,
+    shuffled_features,
     swapped_sources,
     zeroed_mask,
     wrong_phase,

@@ -6,13 +6,11 @@ from hashlib import sha256
 
 import numpy as np
 import pandas as pd
-import torch
-from safetensors import safe_open
 
 from avsep_lib import audio as front_end
-from avsep_lib.canaries.evidence import Evidence, spread
+from avsep_lib.canaries.evidence import Evidence
+from avsep_lib.canaries.features import pool_items, worst_difference
 from avsep_lib.canaries.findings import Finding, at_most, none_of
-from avsep_lib.mixtures import load_sources
 
 SEEDS = ("melody_seed", "recording_seed", "drawing_seed")
 SPLIT_OF_LIST = {"pool": "train", "val": "val", "test": "test"}
@@ -35,18 +33,9 @@ def foreign_clips(table: pd.DataFrame, lists: dict[str, pd.DataFrame]) -> list[s
 
 def feature_difference(evidence: Evidence) -> float:
     """Largest relative difference between stored training spectrograms and those of the listed clips."""
-    pool = evidence.lists["pool"]
-    ids = list(pool.mixture_id.unique())
-    differences = []
-    with safe_open(evidence.folder / "features" / "train.safetensors", framework="pt") as file:
-        stored = file.get_slice("mixture")
-        for i in spread(list(range(len(ids)))):
-            sources = load_sources(evidence.store, pool[pool.mixture_id == ids[i]], evidence.audio)
-            mixture, _ = front_end.mix(torch.from_numpy(sources))
-            expected = front_end.warped_magnitudes(mixture, evidence.audio)
-            found = stored[i : i + 1].float().reshape(expected.shape)
-            differences.append(float((found - expected).norm() / expected.norm()))
-    return max(differences)
+    items = pool_items(evidence)
+    expected = [front_end.warped_magnitudes(item.mixture, evidence.audio) for item in items]
+    return worst_difference(evidence, "mixture", items, expected)[0]
 
 
 def test_clip_in_train(evidence: Evidence) -> list[Finding]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 from safetensors import safe_open
 
-from avsep_lib import mixtures
+from avsep_lib import mixtures, train
 from avsep_lib.canaries.evidence import Evidence
 from avsep_lib.canaries.findings import Finding, none_of, noted
 from avsep_lib.embedded.plan import plan_clips
@@ -44,6 +45,26 @@ def same_scores(evidence: Evidence, pairs: list[tuple[str, str]]) -> list[str]:
     return [f"{a} and {b}" for a, b in pairs if scores[a][METRICS].equals(scores[b][METRICS])]
 
 
+def trained_seed(path: Path) -> int:
+    """The seed that a checkpoint says it was trained with."""
+    with safe_open(path, framework="numpy") as file:
+        return int(json.loads(file.metadata()["config"])["seed"])
+
+
+def same_batches(evidence: Evidence, pairs: list[tuple[str, str]]) -> list[str]:
+    """Pairs of runs whose training went through the pool in the same order."""
+    n = evidence.profile.mixtures.pool_size
+    seeds = {run_id: trained_seed(evidence.model_path(run_id)) for pair in pairs for run_id in pair}
+    first_epoch = {run_id: train.batch_indices(seed, 0, n, n).tolist() for run_id, seed in seeds.items()}
+    return [f"{a} and {b}" for a, b in pairs if first_epoch[a] == first_epoch[b]]
+
+
+def counted(pairs: list[tuple[str, str]]) -> Finding:
+    """How many pairs are compared; none is allowed, but then it is said what was not looked at."""
+    what = "pairs of runs that differ by their seed"
+    return noted(what if pairs else f"{what} (no row has two seeds: no seed of training was judged)", len(pairs))
+
+
 def list_hashes(evidence: Evidence, seed: int) -> dict[str, str]:
     """SHA-256 of the three mixture lists, drawn again with a seed."""
     settings = replace(evidence.profile.mixtures, seed=seed)
@@ -58,16 +79,17 @@ def clip_seeds(evidence: Evidence, seed: int) -> set[tuple]:
 
 
 def unused_seed(evidence: Evidence) -> list[Finding]:
-    """Another seed gives other weights, scores, mixtures and clips; the same seed gives the same again."""
+    """Another seed gives other weights, scores, batches, mixtures and clips; the same seed gives the same again."""
     pairs, seed = twins(evidence), evidence.profile.mixtures.seed
     written = read_json(evidence.folder / "mixtures" / "mixtures.json")["sha256"]
     again, other = list_hashes(evidence, seed), list_hashes(evidence, seed + 1)
     provenance, base = evidence.table("provenance"), evidence.profile.datasets[evidence.dataset].seed
     rendered = {(clip_id, p, s) for p in PURPOSES for clip_id, s in provenance[f"{p}_seed"].items()}
     return [
-        noted("pairs of runs that differ by their seed", len(pairs)),
+        counted(pairs),
         none_of("pairs with the same weights", same_weights(evidence, pairs)),
         none_of("pairs with the same scores", same_scores(evidence, pairs)),
+        none_of("pairs with the same order of batches", same_batches(evidence, pairs)),
         none_of("lists that the same seed does not give again", [n for n in written if written[n] != again[n]]),
         none_of("lists that another seed does not change", [n for n in written if other[n] == written[n]]),
         none_of("clips whose seeds are not the planned ones", sorted(rendered ^ clip_seeds(evidence, base))),

@@ -19,6 +19,7 @@ from avsep_lib.metrics import si_sdr
 
 MARGIN_DB = 3.0  # ideal masks gain 8 dB and more; the wrong source loses
 LEARNED_DB = 0.5
+FLAT, TRAINED_FLAT = 1e-6, 0.02  # standard deviation of a mask; the demo's flattest has 0.05
 ROW_TOLERANCE_DB = 0.05  # rows hold six decimals; threads and machines differ by less
 
 
@@ -103,8 +104,19 @@ def mask_statistics(evidence: Evidence, run_id: str, items: list[score.MixtureIt
     return min(means), min(deviations)
 
 
+def silent_binary_estimates(evidence: Evidence) -> list[Finding]:
+    """A binary mask may be empty (no bin passes 0.5), but after training not for half of the sources."""
+    binary = {run_id: rows[rows["mask"] == "binary"] for run_id, rows in evidence.scores.items()}
+    silent = {run_id: int((rows.status != "ok").sum()) for run_id, rows in binary.items()}
+    findings = [noted("silent binary estimates", sum(silent.values()))]
+    if evidence.separator_is_trained:
+        mostly = [run_id for run_id, rows in binary.items() if 2 * silent[run_id] >= len(rows)]
+        findings.append(none_of("runs with half or more of their binary estimates silent", mostly))
+    return findings
+
+
 def zeroed_mask(evidence: Evidence) -> list[Finding]:
-    """Masks are neither empty nor constant, and no soft estimate is silent."""
+    """Masks are neither empty nor constant, no soft estimate is silent, and few binary ones once trained."""
     if not evidence.runs:
         return [noted("runs", 0)]
     items = evidence.items(2)
@@ -113,11 +125,11 @@ def zeroed_mask(evidence: Evidence) -> list[Finding]:
     soft = {run_id: rows[rows["mask"] == "soft"] for run_id, rows in evidence.scores.items()}
     silent = [run_id for run_id, rows in soft.items() for _ in range(int((rows.status != "ok").sum()))]
     absent = [run_id for run_id, rows in soft.items() if not len(rows)]
-    binary = sum(int((r.status != "ok")[r["mask"] == "binary"].sum()) for r in evidence.scores.values())
+    flat = TRAINED_FLAT if evidence.separator_is_trained else FLAT
     return [
         none_of("runs without soft scores", absent),
         none_of("silent soft estimates", silent),
         at_least("smallest mean of a soft mask", statistics[emptiest][0], 1e-3, emptiest),
-        at_least("smallest standard deviation of a soft mask", statistics[flattest][1], 1e-6, flattest),
-        noted("silent binary estimates", binary),
+        at_least("smallest standard deviation of a soft mask", statistics[flattest][1], flat, flattest),
+        *silent_binary_estimates(evidence),
     ]

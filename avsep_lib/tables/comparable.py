@@ -10,7 +10,7 @@ import pandas as pd
 
 from avsep_lib.errors import CanaryError, DataError
 from avsep_lib.intervals import DEFAULT_RESAMPLING, Resampling
-from avsep_lib.stats import common_mixtures, mixture_means, select_mask, summarise
+from avsep_lib.stats import admission_counts, common_mixtures, mixture_means, select_mask, summarise
 from avsep_lib.tables.names import CEILING, METRICS, REFERENCES, in_table_order
 
 MIN_MIXTURES = 3  # fewer give no interval
@@ -28,7 +28,8 @@ class Comparable:
     scores : pandas.DataFrame
         Tidy scores, reduced to the common set.
     counts : pandas.DataFrame
-        Per row, over all its items: `n_items`, `n_silent`, `n_missing`, `n_infinite`, `n_mixtures_lost`.
+        Per row, over all its items: see `avsep_lib.stats.admission_counts`. Only a missing or infinite SDR costs a
+        mixture (`n_mixtures_lost`); an infinite SAR (`n_infinite_sar`) costs the means of SAR alone.
     left_out : tuple of str
         Rows with which there would be no common set; their numbers are not given.
     """
@@ -42,7 +43,8 @@ class Comparable:
 def comparable(scores: pd.DataFrame, mask: str) -> Comparable:
     """One mask type, with the ceiling of that type, on the mixtures that every row separated (finite SDR).
 
-    A row that leaves no common set (an untrained model whose outputs are silent) is taken out and named, the costliest first, so that it cannot hide the others.
+    A row that leaves no common set (an untrained model whose outputs are silent) is taken out and named, the costliest
+    first, so that it cannot hide the others.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def comparable(scores: pd.DataFrame, mask: str) -> Comparable:
     """
     other = [name for kind, name in CEILING.items() if kind != mask]
     scores = select_mask(scores[~scores["method"].isin(other)], mask)
-    counts = common_mixtures(scores, METRICS).counts
+    counts = admission_counts(scores, METRICS)
     counts = counts.loc[in_table_order(counts.index)]
     left_out: list[str] = []
     while True:
@@ -62,7 +64,7 @@ def comparable(scores: pd.DataFrame, mask: str) -> Comparable:
             return Comparable(mask, reduced, counts, tuple(left_out))
         lost = common.counts["n_mixtures_lost"].drop(index=list(REFERENCES), errors="ignore")
         if not lost.any():
-            raise DataError(f"fewer than {MIN_MIXTURES} mixtures with finite scores:\n{counts.to_string()}")
+            raise DataError(f"fewer than {MIN_MIXTURES} mixtures with finite SDR:\n{counts.to_string()}")
         left_out.append(str(lost.idxmax()))
 
 
@@ -74,7 +76,7 @@ def summary(
     Rows are in table order, floor first and ceiling last; rows that were left out have NaN, and their counts.
     """
     table = summarise(data.scores, metrics, resampling=resampling).set_index("method")
-    table = table.drop(columns=["n_silent", "n_missing", "n_infinite"]).join(data.counts, how="right")
+    table = table.drop(columns=data.counts.columns, errors="ignore").join(data.counts, how="right")
     table[["n_mixtures", "n_seeds"]] = table[["n_mixtures", "n_seeds"]].fillna(0).astype(int)
     return table.loc[in_table_order(table.index)].rename_axis("method").reset_index()
 

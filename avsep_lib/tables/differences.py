@@ -73,12 +73,13 @@ def claim_verdicts(
     -------
     pandas.DataFrame
         One line per claim: `id`, `sentence`, `section`, `metric`, `direction`, the columns of `differences` (Holm's
-        correction over the claims), `verdict`, `why`, `verdict_trained_again`.
+        correction over the claims), `verdict`, `why`, `verdict_trained_again`, and `n_common`: the mixtures of the
+        common set, of which a claim about SAR may use fewer (`n_mixtures`).
     """
     floor = trained_at_all(data, resampling)
     failed = set(floor.loc[floor["found"] != "higher", "candidate"])
     table = pd.DataFrame([_judged(data, claim, failed, resampling) for claim in claims])
-    return table.assign(p_holm=holm(table["p_value"]))
+    return table.assign(p_holm=holm(table["p_value"]), n_common=data.scores["mixture_id"].nunique())
 
 
 def _judged(data: Comparable, claim: Claim, failed: set[str], resampling: Resampling) -> dict:

@@ -18,7 +18,7 @@ INFINITE = "inf (a)"
 FOOTNOTE = (
     "(a) infinite: nothing in the estimate lies outside the sources, so it has no artefacts. "
     "True of an unprocessed mixture by definition. "
-    "n beside a mean: the mixtures in which no row leaves the mixture unprocessed, where they are fewer."
+    "n beside a SAR: the mixtures in which no row leaves the mixture unprocessed (infinite SAR), fewer than all."
 )
 COMPUTED, QUOTED, LEFT_OUT = "computed here", "quoted, not computed here", "left out: no common mixtures"
 
@@ -123,6 +123,22 @@ def floor_text(checks: Iterable[pd.DataFrame]) -> pd.DataFrame:
     )
 
 
+def best_gain_text(checks: Iterable[pd.DataFrame]) -> str:
+    """One sentence from `trained_at_all`: how far the best trained row of each mask type is above the mixture."""
+    parts = []
+    for table in checks:
+        if table["difference"].isna().all():
+            parts.append(f"{table['mask'].iloc[0]} masks: no row can be compared")
+            continue
+        best = table.loc[table["difference"].idxmax()]
+        gain = with_interval(best["difference"], best["low"], best["high"], sign="+")
+        parts.append(f"{best['mask']} masks: {label_of(best['candidate'])}, {gain} dB ({best['found']})")
+    return (
+        f"Best trained row above the mixture, {'; '.join(parts)}. It is best by having been picked: "
+        "its interval does not know of the others."
+    )
+
+
 def contrast(candidate: str, baseline: str) -> str:
     """``"Hierarchical − Late"``."""
     return f"{label_of(candidate)} − {label_of(baseline)}"
@@ -151,14 +167,61 @@ def _bounds(table: pd.DataFrame) -> list[str]:
 
 
 def claims_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Claims and verdicts for readers."""
+    """Claims and verdicts for readers; `note` says what keeps a claim from being tested, or its mixtures few."""
     shown = differences_text(table).rename(columns={"difference of": "tested as"}).drop(columns="found")
     shown.insert(0, "verdict", table["verdict"])
     shown.insert(0, "claim", table["sentence"])
     shown.insert(2, "trained again", table["verdict_trained_again"])
     shown["tested as"] += [f", {metric_label(metric).split()[0]}" for metric in table["metric"]]
-    why = table["why"].where(table["verdict"] == NOT_TESTABLE, MISSING)
-    return shown.assign(section=table["section"]).assign(**{"why not": why})
+    return shown.assign(section=table["section"], note=[_claim_note(line) for _, line in table.iterrows()])
+
+
+def _claim_note(line: pd.Series) -> str:
+    notes = [line["why"]] if line["verdict"] == NOT_TESTABLE else []
+    if 0 < line["n_mixtures"] < line["n_common"]:
+        metric = metric_label(line["metric"]).split()[0]
+        notes.append(
+            f"over {line['n_mixtures']:.0f} of {line['n_common']} mixtures: in the others a row leaves the mixture "
+            f"unprocessed, and its {metric} is infinite"
+        )
+    return "; ".join(notes) or MISSING
+
+
+def power_text(table: pd.DataFrame, paper: int) -> pd.DataFrame:
+    """The paper's own difference for each claim, beside the smallest that our mixtures could have shown.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Verdicts of `claim_verdicts`.
+    paper : int
+        Published table that holds both rows of every claim.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `tested as`, `in the paper (dB)`, `smallest detectable here (dB)`, `as large as the paper's would show here`.
+    """
+    printed, names = published_table(paper), PAPER_ROWS[paper]
+    columns = table["metric"].str.removesuffix("_db").str.upper()
+    theirs = [
+        printed.loc[names[candidate], column] - printed.loc[names[baseline], column]
+        for candidate, baseline, column in zip(table["candidate"], table["baseline"], columns)
+    ]
+    ours = table["detectable_effect"]
+    return pd.DataFrame(
+        {
+            "tested as": [
+                f"{contrast(*pair)}, {c}" for *pair, c in zip(table["candidate"], table["baseline"], columns)
+            ],
+            "in the paper (dB)": [with_interval(value, sign="+") for value in theirs],
+            "smallest detectable here (dB)": ours.map(with_interval),
+            "as large as the paper's would show here": [
+                MISSING if math.isnan(least) else "yes" if abs(value) >= least else "no"
+                for value, least in zip(theirs, ours)
+            ],
+        }
+    )
 
 
 def cost_text(cost: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:

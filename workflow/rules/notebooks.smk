@@ -26,7 +26,11 @@ GROUPS = {
     ],
     "scores": every_run("<results>/scores/{run}.csv"),
     "references": every_key("<results>/scores/references-{key}.csv"),
+}
+# Tracked files that a notebook reads by name, whatever the profile; not made by any rule.
+SOURCES = {
     "published": ["paper/published.csv", "paper/claims.yaml"],
+    "paper_profile": ["config/paper.yaml"],
 }
 
 for stem in READS:
@@ -36,7 +40,7 @@ for stem in READS:
             f"notebook_{stem}"
         input:
             notebook=str(notebook_path(stem)),
-            data=[path for group in READS[stem] for path in GROUPS[group]],
+            data=[path for group in READS[stem] for path in (GROUPS | SOURCES)[group]],
             library=lambda w, path=notebook_path(stem): [str(source) for source in modules_of_notebook(path)],
             environment=ENVIRONMENT,
         output:
