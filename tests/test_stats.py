@@ -325,7 +325,9 @@ def test_an_infinite_sar_costs_the_sar_its_mixture_and_the_sdr_nothing(scores):
     assert (table["sdr_db_n"] == 12).all()
     assert table.loc[["late", "hier"], "sar_db_n"].tolist() == [11, 11]
     assert np.isfinite(table.loc["hier", "sar_db"])
-    assert table.loc["hier", "n_infinite"] == 2
+    assert table.loc["hier", "n_infinite_sar"] == 2
+    assert table.loc["mixture", "n_infinite_sar"] == 24
+    assert (table[["n_infinite_sdr", "n_infinite_sir", "n_mixtures_lost"]] == 0).all(axis=None)
 
 
 def test_mixture_means_are_means_over_sources(scores):
@@ -414,5 +416,5 @@ def test_bad_frames_are_refused(scores):
         stats.common_mixtures(scores.drop(columns="status"))
     with pytest.raises(DataError, match="no scores of method 'middle'"):
         stats.compare(scores, [("middle", "late")], mask="binary")
-    with pytest.raises(DataError, match="no mixture has finite scores"):
+    with pytest.raises(DataError, match="no mixture has finite sdr_db in every run"):
         stats.summarise(silence(scores, run_id="late_1"), mask="binary")
