@@ -120,7 +120,7 @@ def test_scores_are_complete_and_ordered(smoke):
 @pytest.mark.slow
 def test_every_canary_sang(smoke):
     checks = json.loads((smoke / "results/smoke/canaries.json").read_text())["checks"]
-    assert len({check["name"] for check in checks}) == 7
+    assert len({check["name"] for check in checks}) == 8
     assert all(check["passed"] and check["findings"] for check in checks)
 
 
