@@ -222,6 +222,61 @@ def test_every_text_table_is_complete(data):
     assert (text.quoted_table(3)["source"] == "quoted, not computed yet").all()
 
 
+def without_sar(scores, method, n_mixtures):
+    """The same scores; in the first mixtures `method` has an infinite SAR, as an estimate without artefacts has."""
+    unprocessed = scores.copy()
+    first = sorted(scores["mixture_id"].unique())[:n_mixtures]
+    of = unprocessed["method"].eq(method) & unprocessed["mixture_id"].isin(first)
+    unprocessed.loc[of, "sar_db"] = np.inf
+    return unprocessed
+
+
+def test_an_infinite_sar_has_its_own_count_and_its_own_words(scores):
+    d = tables.comparable(without_sar(scores, "hier", 30), "binary")
+    assert d.counts.loc["hier", ["n_mixtures_lost", "n_infinite_sdr", "n_infinite_sar"]].tolist() == [0, 0, 180]
+    assert d.counts.loc["mixture", "n_infinite_sar"] == 176
+    shown = text.separation_text(tables.summary(d)).set_index("row")
+    assert shown.loc["Late", "SAR (dB)"].endswith(", n = 58")
+    claims = text.claims_text(tables.claim_verdicts(d, load_claims("06_ablation"))).set_index("tested as")
+    sar = claims.index.str.endswith("SAR")
+    assert claims.loc[sar, "note"].str.startswith("over 58 of 88 mixtures; in the others a row leaves").all()
+    assert (claims.loc[~sar, "note"] == text.MISSING).all()
+
+
+def test_a_claim_without_any_common_sar_stops_nothing(scores):
+    broken = without_sar(without_sar(scores, "hier", 50), "late_align", 0)
+    last = sorted(scores["mixture_id"].unique())[40:]
+    broken.loc[broken["method"].eq("late_align") & broken["mixture_id"].isin(last), "sar_db"] = np.inf
+    d = tables.comparable(broken, "binary")
+    verdicts = tables.claim_verdicts(d, load_claims("06_ablation")).set_index("metric")
+    assert verdicts.loc["sar_db", "verdict"] == "not testable here"
+    assert (verdicts.loc["sdr_db", "verdict"] != "not testable here").all()
+    assert "no mixture has a finite SAR" in verdicts.loc["sar_db", "why"]
+
+
+def test_the_best_row_is_the_best_of_each_mask(scores, data):
+    checks = [tables.trained_at_all(d) for d in data.values()]
+    sentence = text.best_gain_text(checks)
+    for table in checks:
+        best = table.set_index("candidate").loc["hier_align"]  # planted as the best
+        cell = text.with_interval(best["difference"], best["low"], best["high"], sign="+")
+        assert f"{best['mask']} masks: Hierarchical + align, {cell} dB (higher)" in sentence
+    assert "binary masks: no row" in text.best_gain_text([checks[0].assign(difference=np.nan)])
+
+
+def test_the_papers_own_differences_stand_beside_what_can_be_detected(data):
+    verdicts = tables.claim_verdicts(data["binary"], load_claims("06_ablation"))
+    shown = text.power_text(verdicts, 6).set_index("tested as")
+    papers = shown["in the paper (dB)"]
+    assert papers["Hierarchical + align − Hierarchical, SDR"] == "+0.07"
+    assert papers["Late + align − Late, SDR"] == "+0.21"
+    assert papers["Middle − Late, SAR"] == "-1.12"
+    for least, answer in ((0.2, "yes"), (0.3, "no"), (np.nan, text.MISSING)):
+        shown = text.power_text(verdicts.assign(detectable_effect=least), 6).set_index("tested as")
+        assert shown.iloc[:, -1]["Late + align − Late, SDR"] == answer
+    assert text.power_text(verdicts.assign(detectable_effect=1.0), 6).iloc[-1, -1] == "yes"  # -1.12: its size counts
+
+
 def test_missing_scores_say_which_command_makes_them(monkeypatch, tmp_path):
     monkeypatch.setattr("avsep_lib.tables.inputs.results_root", lambda profile: tmp_path / profile)
     with pytest.raises(DataError, match=r"smoke/scores/.*run `make figures PROFILE=smoke`"):

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from avsep_lib import library
+from avsep_lib import publish as publishing
 from avsep_lib.errors import ConfigError, DataError
 from avsep_lib.files import sha256_file
 from avsep_lib.parameters import NOTEBOOKS
@@ -357,8 +358,17 @@ def published(tmp_path, monkeypatch):
     source = tmp_path / "results/smoke/artifacts"
     source.mkdir(parents=True)
     (source / "fig_a.png").write_text("picture")
-    (source / "fig_a.json").write_text(json.dumps({"outputs": {"fig_a.png": sha256_file(source / "fig_a.png")}}))
-    return functools.partial(publish, "smoke", ["fig_a.png", "fig_a.json"]), source, tmp_path / "figures/smoke"
+    write_sidecar(source, GIVEN)
+    files = {"06_ablation": ["fig_a.png", "fig_a.json"]}
+    return functools.partial(publish, "smoke", files, {"06_ablation": GIVEN}), source, tmp_path / "figures/smoke"
+
+
+GIVEN = {"profile": "smoke", "seed": 1234, "n_bootstrap": 200}
+
+
+def write_sidecar(source, parameters):
+    outputs = {"fig_a.png": sha256_file(source / "fig_a.png")}
+    (source / "fig_a.json").write_text(json.dumps({"outputs": outputs, "parameters": parameters}))
 
 
 def test_publishing_mirrors_and_repeats_without_effect(published):
@@ -382,6 +392,65 @@ def test_publishing_refuses_what_its_sidecar_does_not_describe(published):
     with pytest.raises(DataError, match="fig_a"):
         run()
     assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        (GIVEN | {"n_bootstrap": 50}, "n_bootstrap = 50 instead of 200"),
+        (GIVEN | {"candidate": "x"}, "candidate = 'x' instead of None"),
+        ({"profile": "smoke", "seed": 1234}, "n_bootstrap = None instead of 200"),
+    ],
+)
+def test_what_if_runs_are_not_published(published, parameters, told):
+    run, source, target = published
+    write_sidecar(source, parameters)
+    words = f"fig_a was made by notebook 06_ablation with {told}.*Delete results/smoke/artifacts/fig_a.json and run"
+    with pytest.raises(DataError, match=words):
+        run()
+    assert not target.exists()
+    write_sidecar(source, GIVEN)
+    assert run()["figures and tables"] == 1
+
+
+def test_publishing_asks_for_what_the_workflow_gives(monkeypatch):
+    asked = {}
+    monkeypatch.setattr(sys, "argv", ["publish", "--profile", "smoke"])
+    monkeypatch.setattr(
+        publishing, "publish", lambda *arguments: asked.update(zip(("profile", "files", "given"), arguments)) or {}
+    )
+    publishing.main()
+    assert list(asked["given"]) == list(asked["files"]) == list(NOTEBOOKS)
+    assert [name for names in asked["files"].values() for name in names] == artifact_files()
+    assert asked["given"]["06_ablation"]["n_bootstrap"] == load_plan("smoke").profile.evaluation.n_bootstrap
+    assert asked["given"]["09_qualitative"]["candidate"] == "hier_align-s0"
+
+
+def test_the_way_out_of_a_what_if_run_brings_the_workflows_artefacts_back(complete):
+    """What the error says: deleting the sidecar reruns its notebook; deleting the executed copy would not."""
+    results, artifacts = complete / "results/smoke", artifact_files(("06_ablation",))
+    spoilt = [results / "artifacts" / name for name in artifacts]
+    executed, report, published = (
+        results / name for name in ("notebooks/06_ablation.ipynb", "report/index.html", "published.json")
+    )
+    kept = {path: (path.read_bytes(), path.stat()) for path in (*spoilt, executed, report, published)}
+    try:
+        for path in spoilt:  # as after a run by hand, and the `make figures` that stopped at publishing
+            path.write_text("what if")
+        report.touch()
+        published.unlink()
+        executed.unlink()
+        assert set(stale(complete)) == {"publish", "all"}
+        next(path for path in spoilt if path.suffix == ".json").unlink()
+        assert {"notebook_06_ablation", "report", "publish"} <= set(stale(complete))
+    finally:
+        for path, (content, stat) in kept.items():
+            path.write_bytes(content)
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_the_papers_profile_is_an_input_of_the_notebook_that_draws_it(edit):
+    assert set(stale(edit("config/paper.yaml", "\n", "\n# edited\n"))) == {"notebook_10_pipeline"} | LAST
 
 
 # --- the tracked notebooks ----------------------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ import pandas as pd
 from avsep_lib.comparisons import INCONCLUSIVE, NOT_TESTABLE, Verdict
 from avsep_lib.config import load_profile
 from avsep_lib.intervals import DEFAULT_RESAMPLING, Interval, Resampling
-from avsep_lib.plots.style import label_of
+from avsep_lib.plots.style import label_of, metric_label
 from avsep_lib.published import Claim
-from avsep_lib.stats import compare, holm, mixture_means, verdict
+from avsep_lib.stats import common_mixtures, compare, holm, mixture_means, verdict
 from avsep_lib.tables.comparable import Comparable
 from avsep_lib.tables.names import CEILING, FLOOR, PAIRS, REFERENCES, in_table_order
 
@@ -20,6 +20,8 @@ _COLUMNS = [
     *("candidate", "baseline", "n_mixtures", "difference", "low", "high", "seeds_low", "seeds_high"),
     *("p_value", "p_holm", "detectable_effect", "reason"),
 ]
+
+LEFT_OUT = "a row was left out: with it no mixture is common to all rows"
 
 
 def differences(
@@ -38,7 +40,8 @@ def differences(
         where a trained row has one seed only: one training says nothing about the next.
     """
     pairs, present = list(pairs), set(data.scores["method"])
-    tested = [pair for pair in pairs if set(pair) <= present]
+    none = common_mixtures(data.scores, (metric,)).mixtures.empty
+    tested = [] if none else [pair for pair in pairs if set(pair) <= present]
     table = pd.DataFrame(columns=_COLUMNS)
     if tested:
         table = compare(data.scores, tested, metric, resampling=resampling)
@@ -47,7 +50,8 @@ def differences(
     table = pd.DataFrame(pairs, columns=_COLUMNS[:2]).merge(table, on=_COLUMNS[:2], how="left")
     numbers = [column for column in _COLUMNS[2:] if column != "reason"]
     table[numbers] = table[numbers].astype(float)
-    table["reason"] = table["reason"].fillna("a row was left out: with it no mixture is common to all rows")
+    why = f"no mixture has a finite {metric_label(metric).split()[0]} in every row" if none else LEFT_OUT
+    table["reason"] = table["reason"].fillna(why)
     return table.assign(found=[_found(low, high) for low, high in zip(table["low"], table["high"])])
 
 

@@ -180,9 +180,9 @@ def _claim_note(line: pd.Series) -> str:
     notes = [line["why"]] if line["verdict"] == NOT_TESTABLE else []
     if 0 < line["n_mixtures"] < line["n_common"]:
         metric = metric_label(line["metric"]).split()[0]
+        cause = "leaves the mixture unprocessed: its SAR" if metric == "SAR" else f"has an estimate whose {metric}"
         notes.append(
-            f"over {line['n_mixtures']:.0f} of {line['n_common']} mixtures: in the others a row leaves the mixture "
-            f"unprocessed, and its {metric} is infinite"
+            f"over {line['n_mixtures']:.0f} of {line['n_common']} mixtures; in the others a row {cause} is infinite"
         )
     return "; ".join(notes) or MISSING
 
