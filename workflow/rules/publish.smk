@@ -5,7 +5,7 @@ ARTIFACTS = [f"<results>/artifacts/{name}" for name in artifact_files()]
 
 rule canaries:
     input:
-        data=[path for group in GROUPS if group != "published" for path in GROUPS[group]],
+        data=[path for group in GROUPS for path in GROUPS[group]],
         library=modules("avsep_lib.canaries"),
         environment=ENVIRONMENT,
     output:
