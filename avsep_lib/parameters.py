@@ -52,8 +52,28 @@ class SeparationTables(WithIntervals):
     """``04_separation_tables``: Tables 1 to 3."""
 
 
+class FusionStages(WithIntervals):
+    """``05_fusion_stages``: Figure 1 and its appendix."""
+
+    dataset: str = Field("music11", description="a dataset of the profile")
+    candidate: str = Field("middle", description="table row of config/runs.csv")
+    baseline: str = Field("late", description="table row; gains are candidate minus baseline")
+
+
 class Ablation(WithIntervals):
-    """``06_ablation``: Table 6."""
+    """``06_ablation``: Table 6, and the switches of paper against code."""
+
+
+class LinearProbe(WithIntervals):
+    """``07_linear_probe``: Table 4."""
+
+    dataset: str = Field("music11", description="a dataset of the profile")
+
+
+class ModalityGap(WithIntervals):
+    """``08_modality_gap``: Table 5 and t-SNE."""
+
+    dataset: str = Field("music11", description="a dataset of the profile")
 
 
 class Qualitative(NotebookParameters):
@@ -70,14 +90,22 @@ class Pipeline(NotebookParameters):
     run_id: str = Field("hier_align-s0", description="run_id in config/runs.csv; gives the model to draw")
 
 
+class Audit(WithIntervals):
+    """``11_audit``: what the published numbers imply, and the verdict on every claim."""
+
+
 NOTEBOOKS: dict[str, type[NotebookParameters]] = {
     "01_dataset": Dataset,
     "02_encoders": Encoders,
     "03_training": Training,
     "04_separation_tables": SeparationTables,
+    "05_fusion_stages": FusionStages,
     "06_ablation": Ablation,
+    "07_linear_probe": LinearProbe,
+    "08_modality_gap": ModalityGap,
     "09_qualitative": Qualitative,
     "10_pipeline": Pipeline,
+    "11_audit": Audit,
 }
 
 
