@@ -7,6 +7,7 @@ strictly: an unknown key, a wrong type or a duplicate run id is a `ConfigError` 
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,8 +29,10 @@ from avsep_lib.settings import (
     from_dict,
 )
 
-# Decided by a row's own columns, or for all runs of a profile at once (they share one set of features).
-NO_SWITCH = ("fusion", "backbone", "frame_size", "embedding_dim")
+# Decided by a row's own columns, or for all runs of a profile at once: frames and embeddings are computed once, and
+# test pairs and the size of the pool are what makes two runs comparable.
+NO_SWITCH = ("fusion", "backbone", "frame_size", "embedding_dim", "seed", "pool_size")
+SWITCHABLE = ("audio", "mixtures", "model", "training")  # sections whose fields a run may switch
 RUN_COLUMNS = ["run_id", "method", "fusion", "alignment", "backbone", "dataset", "seed", "switches"]
 
 
@@ -48,14 +51,21 @@ class Profile(BaseModel):
     name: str
     hub: Literal["offline", "online"] = "offline"
     seeds: list[int] = Field(min_length=1)  # rows of runs.csv with other seeds are left out
+    leave_out: list[str] = []  # run ids of runs.csv not trained here; * stands for anything
+    steps_of: dict[str, int] = {}  # run ids (with *) that are trained for fewer steps than training.steps
     datasets: dict[str, EmbeddedSettings]
     audio: AudioSettings
     encoders: EncoderSection
+    encoders_of: dict[str, EncoderSection] = {}  # datasets whose encoders differ from `encoders`
     mixtures: MixtureSettings
     model: ModelSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
     notebook_minutes: Annotated[float, Field(gt=0)] = 10.0  # time budget of one notebook
+
+    def encoders_for(self, dataset: str) -> EncoderSection:
+        """Encoder settings of a dataset (a data key such as ``music11@sample_rate=16000`` counts as its dataset)."""
+        return self.encoders_of.get(dataset.split("@")[0], self.encoders)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +83,8 @@ class Run:
 
     @property
     def row(self) -> str:
-        """The table row this run is a seed of: the run id without its ``-s<seed>``."""
-        return self.run_id.removesuffix(f"-s{self.seed}")
+        """The table row this run is a seed of: the run id without ``-s<seed>`` and without ``-<dataset>``."""
+        return self.run_id.removesuffix(f"-s{self.seed}").removesuffix(f"-{self.dataset}")
 
 
 def known_profiles() -> list[str]:
@@ -96,7 +106,16 @@ def load_profile(name: str) -> Profile:
     ConfigError
         No such profile (the known ones are listed), not YAML, unknown key or wrong type (all of them are listed).
     """
-    path = project_root() / "config" / f"{name}.yaml"
+    return check_profile(_profile_data(name), str(_profile_path(name)), name)
+
+
+def _profile_path(name: str) -> Path:
+    return project_root() / "config" / f"{name}.yaml"
+
+
+def _profile_data(name: str, heirs: tuple[str, ...] = ()) -> dict:
+    """The YAML of a profile, on top of that of the profile it is `based_on`: whole sections replace whole sections."""
+    path = _profile_path(name)
     if not path.exists():
         raise ConfigError(f"profile {name!r}: no {path.name} in config; known profiles: {', '.join(known_profiles())}")
     try:
@@ -105,7 +124,12 @@ def load_profile(name: str) -> Profile:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of keys, got {type(data).__name__}")
-    return check_profile(data, str(path), name)
+    base = data.pop("based_on", None)
+    if base is None:
+        return data
+    if not isinstance(base, str) or base in (*heirs, name):
+        raise ConfigError(f"{path}: based_on is {base!r}; name another profile, which is not based on this one")
+    return _profile_data(base, (*heirs, name)) | data
 
 
 def check_profile(data: dict, place: str, name: str) -> Profile:
@@ -133,16 +157,27 @@ def _typed_sections(data: dict, place: str) -> dict:
     }
     typed = {k: from_dict(sections[k], v, f"{place}: {k}") if k in sections else v for k, v in data.items()}
     if isinstance(data.get("encoders"), dict):
-        kinds = {"image": ImageEncoderSettings, "audio": AudioEncoderSettings}
-        typed["encoders"] = {
-            k: from_dict(kinds[k], v, f"{place}: encoders.{k}") if k in kinds else v
-            for k, v in data["encoders"].items()
+        typed["encoders"] = _typed_encoders(data["encoders"], f"{place}: encoders")
+    if isinstance(data.get("encoders_of"), dict) and isinstance(data.get("encoders"), dict):
+        typed["encoders_of"] = {
+            dataset: _typed_encoders(_merged(data["encoders"], changes), f"{place}: encoders_of.{dataset}")
+            for dataset, changes in data["encoders_of"].items()
         }
     if isinstance(data.get("datasets"), dict):
         typed["datasets"] = {
             k: from_dict(EmbeddedSettings, v, f"{place}: datasets.{k}") for k, v in data["datasets"].items()
         }
     return typed
+
+
+def _merged(encoders: dict, changes: dict) -> dict:
+    """The common encoder settings with the keys that a dataset changes."""
+    return encoders | {modality: encoders.get(modality, {}) | keys for modality, keys in changes.items()}
+
+
+def _typed_encoders(data: dict, place: str) -> dict:
+    kinds = {"image": ImageEncoderSettings, "audio": AudioEncoderSettings}
+    return {k: from_dict(kinds[k], v, f"{place}.{k}") if k in kinds else v for k, v in data.items()}
 
 
 def _check_sizes(audio: AudioSettings, model: ModelSettings, training: TrainingSettings, pool: int, place: str) -> None:
@@ -168,11 +203,20 @@ def _check_sizes(audio: AudioSettings, model: ModelSettings, training: TrainingS
 def _check_shapes(profile: Profile, place: str) -> None:
     """Numbers that must fit together, checked before anything is computed."""
     _check_sizes(profile.audio, profile.model, profile.training, profile.mixtures.pool_size, place)
-    if profile.encoders.audio.n_samples != profile.audio.n_samples:
-        raise ConfigError(
-            f"{place}: encoders.audio.n_samples = {profile.encoders.audio.n_samples} must equal audio.n_samples = "
-            f"{profile.audio.n_samples}, because the teacher hears whole mixtures"
-        )
+    if unknown := sorted(set(profile.encoders_of) - set(profile.datasets)):
+        raise ConfigError(f"{place}: encoders_of.{unknown[0]}: no such dataset; known: {', '.join(profile.datasets)}")
+    for encoders in (profile.encoders, *profile.encoders_of.values()):
+        if encoders.audio.n_samples != profile.audio.n_samples:
+            raise ConfigError(
+                f"{place}: encoders.audio.n_samples = {encoders.audio.n_samples} must equal audio.n_samples = "
+                f"{profile.audio.n_samples}, because the teacher hears whole mixtures"
+            )
+    for pattern, steps in profile.steps_of.items():
+        if not 1 <= steps <= profile.training.steps:
+            raise ConfigError(
+                f"{place}: steps_of.{pattern} = {steps}; it shortens a training, "
+                f"so choose 1 to {profile.training.steps} (training.steps)"
+            )
     for name, dataset in profile.datasets.items():
         if dataset.seconds * profile.audio.sample_rate < profile.audio.n_samples:
             raise ConfigError(
@@ -220,17 +264,38 @@ def load_runs(path: Path | None = None) -> list[Run]:
     if list(table.columns) != RUN_COLUMNS:
         raise ConfigError(f"{path}: columns are {list(table.columns)}; expected {RUN_COLUMNS}")
     runs = [_parse_run(row, f"{path} row {i + 1}") for i, row in enumerate(table.to_dict("records"))]
-    seen: set[str] = set()
+    seen: dict[tuple, str] = {}
     for run in runs:
-        if run.run_id in seen:
-            raise ConfigError(f"{path}: run_id {run.run_id!r} occurs twice")
-        seen.add(run.run_id)
+        for key in ((run.run_id,), (run.row, run.dataset, run.seed)):
+            if key in seen:
+                same = "occurs twice" if seen[key] == run.run_id else f"is the same row and seed as {seen[key]!r}"
+                raise ConfigError(f"{path}: run_id {run.run_id!r} {same}")
+            seen[key] = run.run_id
     return runs
 
 
 def profile_runs(profile: Profile) -> list[Run]:
-    """The rows of ``runs.csv`` that a profile trains: its datasets and its seeds."""
-    return [run for run in load_runs() if run.dataset in profile.datasets and run.seed in profile.seeds]
+    """The rows of ``runs.csv`` that a profile trains: its datasets and its seeds, without those it leaves out.
+
+    Raises
+    ------
+    ConfigError
+        When a pattern of `leave_out` or `steps_of` fits no run: it would silently do nothing.
+    """
+    runs = [run for run in load_runs() if run.dataset in profile.datasets and run.seed in profile.seeds]
+    for key in ("leave_out", "steps_of"):
+        for pattern in getattr(profile, key):
+            if not any(fnmatch.fnmatchcase(run.run_id, pattern) for run in runs):
+                raise ConfigError(
+                    f"profile {profile.name!r}: {key} names {pattern!r}, which fits no run of config/runs.csv"
+                )
+    return [run for run in runs if not any(fnmatch.fnmatchcase(run.run_id, p) for p in profile.leave_out)]
+
+
+def steps_of(profile: Profile, run_id: str) -> int:
+    """Training steps of a run: the first pattern of `steps_of` that fits it, else ``training.steps``."""
+    fitting = (steps for pattern, steps in profile.steps_of.items() if fnmatch.fnmatchcase(run_id, pattern))
+    return next(fitting, profile.training.steps)
 
 
 def find_run(profile: Profile, run_id: str) -> Run:
@@ -241,36 +306,54 @@ def find_run(profile: Profile, run_id: str) -> Run:
     return runs[run_id]
 
 
+def switched_sections(profile: Profile, run: Run) -> dict:
+    """Sections `SWITCHABLE` of a profile as a run sees them: its row, its number of steps and its switches applied.
+
+    Raises
+    ------
+    ConfigError
+        For a switch that names no field of these sections, or one that is shared by all runs (`NO_SWITCH`).
+    """
+    sections = {name: getattr(profile, name) for name in SWITCHABLE}
+    changes: dict[str, dict] = {name: {} for name in SWITCHABLE}
+    changes["model"] = {"fusion": run.fusion, "backbone": run.backbone}
+    changes["training"] = {"steps": steps_of(profile, run.run_id)}
+    for key, text in run.switches.items():
+        owners = [name for name, section in sections.items() if key in {f.name for f in dataclasses.fields(section)}]
+        if not owners:
+            raise ConfigError(f"run {run.run_id!r}: switch {key!r} is no field of {', '.join(SWITCHABLE)}")
+        if key in NO_SWITCH:
+            raise ConfigError(
+                f"run {run.run_id!r}: {key!r} cannot be switched; fusion, backbone and seed are columns of runs.csv, "
+                "frame_size, embedding_dim and pool_size belong to the profile"
+            )
+        changes[owners[0]][key] = yaml.safe_load(text)
+    return {
+        name: from_dict(type(section), dataclasses.asdict(section) | changes[name], f"run {run.run_id!r}: {name}")
+        for name, section in sections.items()
+    }
+
+
 def resolve(profile: Profile, run: Run) -> RunConfig:
     """The training configuration of a run: the profile's sections with the run's row and switches applied.
 
     Raises
     ------
     ConfigError
-        For an unknown method, a switch that names no field of the audio, model or training section, or values that
-        are impossible alone or together.
+        For an unknown method, a switch that `switched_sections` refuses, or values that are impossible alone or
+        together.
     """
     if run.method not in known_methods():
         raise ConfigError(
             f"run {run.run_id!r}: method {run.method!r} is no trained method; known: {', '.join(known_methods())}"
         )
-    sections = {"audio": profile.audio, "model": profile.model, "training": profile.training}
-    changes: dict[str, dict] = {name: {} for name in sections}
-    changes["model"] = {"fusion": run.fusion, "backbone": run.backbone}
-    for key, text in run.switches.items():
-        owners = [name for name, section in sections.items() if key in {f.name for f in dataclasses.fields(section)}]
-        if not owners:
-            raise ConfigError(f"run {run.run_id!r}: switch {key!r} is no field of audio, model or training")
-        if key in NO_SWITCH:
-            raise ConfigError(
-                f"run {run.run_id!r}: {key!r} cannot be switched; fusion and backbone are columns of runs.csv, "
-                "frame_size and embedding_dim belong to the profile"
-            )
-        changes[owners[0]][key] = yaml.safe_load(text)
-    built = {
-        name: from_dict(type(section), dataclasses.asdict(section) | changes[name], f"run {run.run_id!r}: {name}")
-        for name, section in sections.items()
-    }
+    built = switched_sections(profile, run)
+    mixtures = built.pop("mixtures")
     config = RunConfig(run_id=run.run_id, seed=run.seed, alignment=run.alignment, **built)
-    _check_sizes(config.audio, config.model, config.training, profile.mixtures.pool_size, f"run {run.run_id!r}")
+    _check_sizes(config.audio, config.model, config.training, mixtures.pool_size, f"run {run.run_id!r}")
+    if profile.datasets[run.dataset].seconds * config.audio.sample_rate < config.audio.n_samples:
+        raise ConfigError(
+            f"run {run.run_id!r}: {config.audio.n_samples} samples at {config.audio.sample_rate} Hz last longer than "
+            f"datasets.{run.dataset}.seconds = {profile.datasets[run.dataset].seconds}; lengthen the videos"
+        )
     return config

@@ -24,7 +24,8 @@ from avsep_lib.inputs import require, require_data
 from avsep_lib.methods.base import MASK_THRESHOLD, MaskType
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.score import MixtureItem, QueryMaker, frame_queries, image_queries, list_items, score_item
-from avsep_lib.workflow import data_key
+from avsep_lib.trained import load_trained
+from avsep_lib.workflow import audio_key, data_key
 
 PERCENTILES = (25, 50, 75)
 METRICS = ["sdr_db", "sir_db", "sar_db", "si_sdr_db", "mixture_sdr_db", "sdri_db"]
@@ -79,12 +80,11 @@ def open_bench(profile: Profile, run_ids: Sequence[str]) -> Bench:
         raise ConfigError(f"runs {', '.join(run_ids)} separate different mixtures ({' and '.join(keys)}); choose one")
     models = require(profile.name, *(f"runs/{run_id}/model.safetensors" for run_id in run_ids))
     scores = require(profile.name, *(f"scores/{run_id}.csv" for run_id in run_ids))
-    clips, lists, test = require_data(
-        profile.name, keys[0], "clips/clips.json", "mixtures/mixtures.json", "mixtures/test.csv"
-    )
+    (clips,) = require_data(profile.name, audio_key(runs[0]), "clips/clips.json")
+    lists, test = require_data(profile.name, keys[0], "mixtures/mixtures.json", "mixtures/test.csv")
     (images,) = require_data(profile.name, runs[0].dataset, "embeddings/images.safetensors")
     return Bench(
-        methods={run_id: HFRA.load(path) for run_id, path in zip(run_ids, models)},
+        methods={run_id: load_trained(profile, run_id) for run_id in run_ids},
         scores={run_id: pd.read_csv(path) for run_id, path in zip(run_ids, scores)},
         store=ClipStore.open(clips.parent),
         mixtures=lists.parent,

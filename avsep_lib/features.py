@@ -3,7 +3,7 @@
 ``train.safetensors`` holds, for every pooled mixture, warped magnitudes of the mixture and its sources, the image
 embedding of each source's frame, the teacher's embedding of the *mixture waveform* (HFRA Eqs. 6 and 7: averaging the
 sources' embeddings would be another method) and the frames themselves for trained visual backbones.
-``val.safetensors`` holds waveforms instead, because the checkpoint is chosen by SI-SDR.
+``val.safetensors`` holds waveforms instead of spectrograms, because the checkpoint is chosen by SI-SDR.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ def main() -> None:
         "train": pool_features(store, pool, audio, teacher),
         "val": waveform_features(store, val, audio),
     }
+    waveforms = tensors["val"]["waveform"].numpy()
+    tensors["val"]["teacher"] = torch.from_numpy(teacher.encode(waveforms, audio.sample_rate))
     for name, table in (("train", pool), ("val", val)):
         tensors[name] |= visual_inputs(store, table, images, arguments.frame_size)
         with atomic_path(arguments.out / f"{name}.safetensors") as path:

@@ -23,6 +23,9 @@ from avsep_lib.audio import mix
 from avsep_lib.bss_eval import References
 from avsep_lib.cli import json_argument, run_main
 from avsep_lib.clips import ClipStore
+from avsep_lib.encoders import load_audio_encoder
+from avsep_lib.encoders.base import AudioEncoder
+from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.encoders.store import EmbeddingStore
 from avsep_lib.features import load_frame
 from avsep_lib.files import atomic_path
@@ -134,13 +137,20 @@ def score_method(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def score_run(model: Path, store: ClipStore, mixtures: Path, images: EmbeddingStore) -> pd.DataFrame:
-    """Scores of a trained run."""
-    method = HFRA.load(model)
+def score_run(
+    model: Path,
+    store: ClipStore,
+    mixtures: Path,
+    images: EmbeddingStore,
+    row: str | None = None,
+    teacher: AudioEncoder | None = None,
+) -> pd.DataFrame:
+    """Scores of a trained run; `row` is its table row (default: the run id without its seed)."""
+    method = HFRA.load(model, teacher)
     config = method.config
     trained_backbone = config.model.backbone == "resnet18"
     queries = frame_queries(store, config.model.frame_size) if trained_backbone else image_queries(images)
-    row = config.run_id.removesuffix(f"-s{config.seed}")
+    row = row or config.run_id.removesuffix(f"-s{config.seed}")
     return score_method(method, queries, store, mixtures, run_id=config.run_id, method=row, seed=config.seed)
 
 
@@ -164,12 +174,20 @@ def main() -> None:
     for name in ("clips", "mixtures", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--images", type=Path, help="image embeddings (with --model)")
+    parser.add_argument("--row", help="table row of the run (with --model)")
+    parser.add_argument("--audio-encoder", type=Path, help="folder of the teacher, for runs that hear through it")
+    parser.add_argument("--audio-encoder-settings", type=json_argument, help="its settings as JSON")
     arguments = parser.parse_args()
     if arguments.model and not arguments.images:
         parser.error("--model needs --images, the embeddings of the clips' frames")
     store = ClipStore.open(arguments.clips)
     if arguments.model:
-        scores = score_run(arguments.model, store, arguments.mixtures, EmbeddingStore.open(arguments.images))
+        teacher = None
+        if arguments.audio_encoder:
+            settings = from_dict(AudioEncoderSettings, arguments.audio_encoder_settings, "audio encoder")
+            teacher = load_audio_encoder(settings, arguments.audio_encoder)
+        images = EmbeddingStore.open(arguments.images)
+        scores = score_run(arguments.model, store, arguments.mixtures, images, arguments.row, teacher)
     else:
         scores = score_references(from_dict(AudioSettings, arguments.references), store, arguments.mixtures)
     with atomic_path(arguments.out) as path:

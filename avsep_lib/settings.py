@@ -95,6 +95,7 @@ class ModelSettings:
     mid_dim_hierarchical: int = 512  # released HFRA
     mid_dim_middle: int = 32  # CLIPSep's middle fusion
     mid_condition: Literal["own", "last"] = "own"  # "last": the released forward, see paper/deviations.md
+    bottleneck: Literal["learned", "teacher"] = "learned"  # "teacher": its mixture embedding instead (section 1)
     backbone: Backbone = "clip"
     frame_size: int = 64  # pixels; only a trained backbone (resnet18) reads frames
     __pydantic_config__ = STRICT

@@ -91,7 +91,7 @@ class TrainingData:
 
 def batch_losses(model: torch.nn.Module, batch: dict[str, torch.Tensor], config: RunConfig) -> dict[str, torch.Tensor]:
     """Separation and alignment loss of a batch; the latter is reported even where it is not trained."""
-    output = model(torch.log(batch["mixture"]), batch["visual"])
+    output = model(torch.log(batch["mixture"]), batch["visual"], batch["teacher"])
     separation = SEPARATION[config.training.loss](output.logits.float(), batch["sources"], batch["mixture"])
     return {"separation": separation, "alignment": alignment(output.bottleneck.float(), batch["teacher"])}
 
@@ -118,7 +118,8 @@ def validation_si_sdr(
         part = slice(i, i + batch_size)
         spectrum = stft(val["waveform"][part].to(device), audio)
         log_magnitude = torch.log(warp(spectrum.abs() + LOG_FLOOR, audio))[:, None]
-        masks = model(log_magnitude, prepare_visual(val[visual][part].to(device))).masks.float()
+        teacher = val["teacher"][part].to(device)
+        masks = model(log_magnitude, prepare_visual(val[visual][part].to(device)), teacher).masks.float()
         estimates = apply_mask(spectrum[:, None], masks, audio)
         scores.append([si_sdr(r, e) for r, e in zip(val["references"][part].numpy(), estimates.cpu().numpy())])
     model.train()

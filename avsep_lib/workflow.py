@@ -12,37 +12,54 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from avsep_lib.config import Profile, Run, load_profile, profile_runs, resolve
+from avsep_lib.config import Profile, Run, load_profile, profile_runs, resolve, switched_sections
 from avsep_lib.errors import ConfigError
 from avsep_lib.files import canonical_json
 from avsep_lib.library import Artifact, artifacts_of_notebook
 from avsep_lib.parameters import NOTEBOOKS, notebook_parameters
 from avsep_lib.paths import project_root
-from avsep_lib.settings import AudioSettings, RunConfig, to_dict
+from avsep_lib.settings import AudioSettings, MixtureSettings, RunConfig, to_dict
 
 # What each notebook reads, as groups of files that workflow/rules/notebooks.smk spells out.
 READS = {
     "01_dataset": ("dataset", "clips", "mixtures"),
     "02_encoders": ("dataset", "clips", "encoders", "embeddings"),
     "03_training": ("runs", "features", "mixtures"),
-    "04_separation_tables": ("scores", "references", "published"),
+    "04_separation_tables": ("scores", "references", "published", "embeddings"),
+    "05_fusion_stages": ("scores", "references", "descriptors", "published"),
     "06_ablation": ("scores", "references", "runs", "published"),
+    "07_linear_probe": ("probe", "published"),
+    "08_modality_gap": ("latents", "embeddings", "published"),
     "09_qualitative": ("scores", "runs", "clips", "mixtures", "embeddings"),
     "10_pipeline": ("paper_profile",),
+    "11_audit": (
+        *("scores", "references", "runs", "descriptors", "probe", "latents", "embeddings", "published", "audit"),
+    ),
 }
+# Rows of the fusion-by-alignment grid (Table 6); on every dataset they have the same names.
+GRID = ("late", "late_align", "middle", "middle_align", "hier", "hier_align")
 # Relative cost of a training job; the longest start first, so that no core idles at the end.
 FUSION_COST = {"late": 1, "middle": 2, "hierarchical": 3}
 BACKBONE_COST = {"clip": 0, "resnet18": 5}
 
 
+def _key(run: Run, *sections: type) -> str:
+    names = {field.name for section in sections for field in dataclasses.fields(section)}
+    switched = (f"@{name}={value}" for name, value in sorted(run.switches.items()) if name in names)
+    return run.dataset + "".join(switched)
+
+
 def data_key(run: Run) -> str:
-    """Name of the data a run trains on: its dataset, and the audio settings it switches.
+    """Name of the data a run trains on: its dataset, and the audio and mixture settings it switches.
 
     For example ``music11``, or ``music11@sample_rate=16000`` for a run whose switches name another rate.
     """
-    audio = {field.name for field in dataclasses.fields(AudioSettings)}
-    switched = (f"@{name}={value}" for name, value in sorted(run.switches.items()) if name in audio)
-    return run.dataset + "".join(switched)
+    return _key(run, AudioSettings, MixtureSettings)
+
+
+def audio_key(run: Run) -> str:
+    """Name of what a run is tested on: as `data_key`, without the switches that only change its training mixtures."""
+    return _key(run, AudioSettings)
 
 
 @dataclass(frozen=True)
@@ -60,11 +77,40 @@ class Plan:
         """Data key of a run, by id."""
         return data_key(self.runs[run_id])
 
+    def audio_key(self, run_id: str) -> str:
+        """Audio key of a run, by id."""
+        return audio_key(self.runs[run_id])
+
     @functools.cached_property
     def audio(self) -> dict[str, AudioSettings]:
-        """Audio settings of every data key; a dataset's own key comes with it even when all its runs switch."""
+        """Audio settings of every data key and audio key; a dataset's own comes even when all its runs switch."""
         own = dict.fromkeys(self.profile.datasets, self.profile.audio)
-        return own | {self.data_key(run_id): self.config(run_id).audio for run_id in self.runs}
+        runs = {run_id: self.config(run_id).audio for run_id in self.runs}
+        return own | {key(run_id): audio for run_id, audio in runs.items() for key in (self.audio_key, self.data_key)}
+
+    @functools.cached_property
+    def mixtures(self) -> dict[str, MixtureSettings]:
+        """Mixture settings of every key of `audio`."""
+        own = dict.fromkeys(self.audio, self.profile.mixtures)
+        switched = {run_id: switched_sections(self.profile, run)["mixtures"] for run_id, run in self.runs.items()}
+        return own | {self.data_key(run_id): mixtures for run_id, mixtures in switched.items()}
+
+    @functools.cached_property
+    def tested_as(self) -> dict[str, str]:
+        """Audio key of every data key: clips, floor and ceilings exist once for each audio key."""
+        own = {dataset: dataset for dataset in self.profile.datasets}
+        tested = {self.audio_key(run_id): self.audio_key(run_id) for run_id in self.runs}
+        return own | tested | {self.data_key(run_id): self.audio_key(run_id) for run_id in self.runs}
+
+    @property
+    def tested_keys(self) -> list[str]:
+        """All audio keys."""
+        return list(dict.fromkeys(self.tested_as.values()))
+
+    @property
+    def trained_keys(self) -> list[str]:
+        """Data keys of the datasets and of all runs."""
+        return list(dict.fromkeys([*self.profile.datasets, *map(self.data_key, self.runs)]))
 
     def dataset_json(self, dataset: str) -> str:
         """Settings of an embedded dataset."""
@@ -74,22 +120,31 @@ class Plan:
         """Settings of the signal front end of a data key."""
         return _json(self.audio[key])
 
-    def encoder_json(self, modality: str) -> str:
-        """Settings of the ``image`` or ``audio`` encoder."""
-        return _json(getattr(self.profile.encoders, modality))
+    def encoder_json(self, dataset: str, modality: str) -> str:
+        """Settings of the ``image`` or ``audio`` encoder of a dataset (or data key)."""
+        return _json(getattr(self.profile.encoders_for(dataset), modality))
 
-    def mixtures_json(self) -> str:
-        """Settings of the mixture lists."""
-        return _json(self.profile.mixtures)
+    def mixtures_json(self, key: str) -> str:
+        """Settings of the mixture lists of a data key."""
+        return _json(self.mixtures[key])
+
+    def needs_teacher(self, run_id: str) -> bool:
+        """Whether a run hears its mixture through the audio encoder when it separates."""
+        return self.config(run_id).model.bottleneck == "teacher"
 
     def run_json(self, run_id: str) -> str:
         """Settings of a training job."""
         return _json(self.config(run_id))
 
+    def grid_runs(self, dataset: str) -> list[str]:
+        """Ids of the runs of the fusion-by-alignment grid on a dataset, without switches."""
+        return [r for r, run in self.runs.items() if run.row in GRID and self.data_key(r) == dataset]
+
     def cost(self, run_id: str) -> int:
         """Relative duration of a training job."""
-        model = self.config(run_id).model
-        return 1 + FUSION_COST[model.fusion] + BACKBONE_COST[model.backbone]
+        config = self.config(run_id)
+        one_step = 1 + FUSION_COST[config.model.fusion] + BACKBONE_COST[config.model.backbone]
+        return round(100 * one_step * config.training.steps / self.profile.training.steps)
 
     def everything_json(self) -> str:
         """The whole profile and its runs: what code that is given only the profile's name depends on."""
@@ -98,7 +153,9 @@ class Plan:
 
     def seen_by_notebook_json(self, stem: str) -> str:
         """What a notebook can look up by its profile's name; the runs only when it deals with any."""
-        deals_with_runs = {"runs", "scores"} & set(READS[stem]) or "run_id" in NOTEBOOKS[stem].model_fields
+        deals_with_runs = {"runs", "scores", "latents", "probe"} & set(READS[stem]) or "run_id" in NOTEBOOKS[
+            stem
+        ].model_fields
         return self.everything_json() if deals_with_runs else canonical_json(self.profile.model_dump(mode="json"))
 
     def notebook_json(self, stem: str) -> str:

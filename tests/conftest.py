@@ -76,6 +76,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
     Read only: a test that breaks something works on `project_copy`.
     """
+    import torch
     from safetensors.torch import save_file
 
     from avsep_lib import clips, features, mixtures, score, train
@@ -105,6 +106,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     )
     save_file(tensors, data / "features" / "train.safetensors")
     tensors = features.waveform_features(store, val, profile.audio) | features.visual_inputs(store, val, images, 32)
+    tensors["teacher"] = torch.from_numpy(teacher.encode(tensors["waveform"].numpy(), profile.audio.sample_rate))
     save_file(tensors, data / "features" / "val.safetensors")
     (made.results / "scores").mkdir()
     for seed in (0, 1):
@@ -146,6 +148,7 @@ def random_features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     save_file({k: v.contiguous() for k, v in (train | visual).items()}, folder / "train.safetensors")
     val = {"waveform": mixture[:5].contiguous(), "references": sources[:5, :, : audio.n_output].contiguous()}
+    val["teacher"] = train["teacher"][:5]
     save_file({k: v[:5].contiguous() for k, v in (val | visual).items()}, folder / "val.safetensors")
     return folder
 

@@ -32,8 +32,7 @@ from avsep_lib.workflow import load_plan
 def open_evidence(project, monkeypatch) -> Evidence:
     monkeypatch.setenv("AVSEP_ROOT", str(project.root))
     plan = load_plan("toy")
-    runs = [(plan.data_key(run_id), run) for run_id, run in plan.runs.items()]
-    return gather(plan.profile, plan.audio, runs, project.results)[0]
+    return gather(plan, project.results)[0]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import TOY_PROFILE, TOY_RUNS
+from conftest import TOY_PROFILE, TOY_RUNS, write_project
 
 from avsep_lib.config import check_profile, find_run, known_profiles, load_profile, load_runs, profile_runs, resolve
 from avsep_lib.errors import ConfigError
@@ -24,6 +24,7 @@ from avsep_lib.settings import (
     from_dict,
     to_dict,
 )
+from avsep_lib.workflow import load_plan
 
 
 def profile_with(path: str, value: object) -> dict:
@@ -44,7 +45,7 @@ def toy():
 # --- profiles --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["smoke", "demo", "paper"])
+@pytest.mark.parametrize("name", ["smoke", "demo", "demo-full", "paper"])
 def test_the_profiles_are_valid_and_keep_512(name):
     profile = load_profile(name)
     assert profile.model.channels[-1] == profile.model.embedding_dim == 512
@@ -161,6 +162,7 @@ def test_a_profile_that_does_not_exist_or_parse_is_named(tmp_path, monkeypatch):
         ("a,hfra,late,no,clip,music11,2,", "row 3: run_id 'a' must end in -s2"),
         ("a-s2,hfra,late,no,clip,music11,2,loss", "row 3: switch 'loss' is not of the form key=value"),
         ("a-s2,hfra,late,no,clip,music11,2,a=b,c", "runs.csv: .*fields.*semicolons"),
+        ("late-music11-s0,hfra,late,no,clip,music11,0,", "'late-music11-s0' is the same row and seed as 'late-s0'"),
     ],
 )
 def test_a_malformed_row_is_named(tmp_path, row, message):
@@ -196,12 +198,17 @@ def test_switches_change_their_section_and_nothing_else(tmp_path):
     [
         ("a-s0,hfra,early,no,clip,music11,0,", "run 'a-s0': model.fusion: 'early' is not one of 'late', 'middle'"),
         ("a-s0,hfra,late,no,vit,music11,0,", "run 'a-s0': model.backbone: 'vit' is not one of 'clip', 'resnet18'"),
-        ("a-s0,hfra,late,no,clip,music11,0,los=l1_mag", "run 'a-s0': switch 'los' is no field of audio, model"),
+        (
+            "a-s0,hfra,late,no,clip,music11,0,los=l1_mag",
+            "run 'a-s0': switch 'los' is no field of audio, mixtures, model",
+        ),
         ("a-s0,hfra,late,no,clip,music11,0,loss=l3", "run 'a-s0': training.loss: 'l3' is not one of"),
         ("a-s0,hfra,late,no,clip,music11,0,steps=many", "run 'a-s0': training.steps: expected int, got 'many'"),
         ("a-s0,hfra,late,no,clip,music11,0,steps=0", "run 'a-s0': training: steps = 0"),
         ("a-s0,hfra,late,no,clip,music11,0,mid_dim=3", "run 'a-s0': switch 'mid_dim' is no field"),
         ("a-s0,hfra,late,no,clip,music11,0,n_rows=24", "run 'a-s0': audio.n_rows = 24 is not divisible by 16"),
+        ("a-s0,hfra,late,no,clip,music11,0,sample_rate=8000", "16383 samples at 8000 Hz last longer than"),
+        ("a-s0,hfra,late,no,clip,music11,0,use_duets=0", "mixtures.use_duets: expected bool"),
         ("a-s0,hfra,late,no,clip,music11,0,batch_size=99", "run 'a-s0': training.batch_size = 99 exceeds"),
         ("a-s0,hfra,middle,no,resnet18,music11,0,", "run 'a-s0': model: backbone resnet18 .*set fusion to late"),
         ("a-s0,clipsep,late,no,clip,music11,0,", "run 'a-s0': method 'clipsep' .*hfra"),
@@ -210,6 +217,71 @@ def test_switches_change_their_section_and_nothing_else(tmp_path):
 def test_a_run_that_cannot_be_is_named(tmp_path, row, message):
     with pytest.raises(ConfigError, match=message):
         resolve(toy(), run_with(tmp_path, row))
+
+
+def toy_with(**changes):
+    return check_profile(TOY_PROFILE | changes, "toy.yaml", "toy")
+
+
+@pytest.fixture
+def toy_runs(tmp_path, monkeypatch):
+    write_project(tmp_path)
+    monkeypatch.setenv("AVSEP_ROOT", str(tmp_path))
+
+
+def test_runs_are_left_out_by_pattern(toy_runs):
+    assert [run.run_id for run in profile_runs(toy_with(leave_out=["*-s1"]))] == ["late-s0"]
+
+
+@pytest.mark.parametrize("changes", [{"leave_out": ["midle-*"]}, {"steps_of": {"late-s7": 2}}])
+def test_a_pattern_that_fits_no_run_is_an_error(toy_runs, changes):
+    with pytest.raises(ConfigError, match="which fits no run of config/runs.csv"):
+        profile_runs(toy_with(**changes))
+
+
+def test_chosen_runs_are_trained_for_fewer_steps(toy_runs):
+    profile = toy_with(steps_of={"*-s1": 4})
+    assert {run.run_id: resolve(profile, run).training.steps for run in profile_runs(profile)} == {
+        "late-s0": 6,
+        "late-s1": 4,
+    }
+    with pytest.raises(ConfigError, match=r"steps_of.\* = 7; it shortens a training, so choose 1 to 6"):
+        toy_with(steps_of={"*": 7})
+
+
+def test_encoders_of_a_dataset_change_the_named_keys_only(toy_runs):
+    profile = toy_with(encoders_of={"music11": {"image": {"steps": 3}}})
+    assert profile.encoders_for("music11@sample_rate=16000").image.steps == 3
+    assert profile.encoders_for("music11").image.width == profile.encoders.image.width
+    assert profile.encoders_for("music11").audio == profile.encoders.audio
+    with pytest.raises(ConfigError, match="encoders_of.music12: no such dataset"):
+        toy_with(encoders_of={"music12": {}})
+
+
+def test_a_profile_may_be_based_on_another(tmp_path, monkeypatch):
+    write_project(tmp_path)
+    monkeypatch.setenv("AVSEP_ROOT", str(tmp_path))
+    (tmp_path / "config" / "child.yaml").write_text("name: child\nbased_on: toy\nseeds: [1]\n")
+    child = load_profile("child")
+    assert (child.seeds, child.training) == ([1], toy().training)
+    (tmp_path / "config" / "ring.yaml").write_text("name: ring\nbased_on: ring\n")
+    with pytest.raises(ConfigError, match=r"ring.yaml: based_on is 'ring'; name another profile"):
+        load_profile("ring")
+
+
+def test_a_row_has_the_same_name_on_every_dataset(tmp_path):
+    assert run_with(tmp_path, "hier-wild-s2,hfra,hierarchical,no,clip,wild,2,").row == "hier"
+
+
+def test_switched_mixtures_have_their_own_pool_but_the_same_test(toy_runs, tmp_path):
+    row = "solos-s0,hfra,late,no,clip,music11,0,use_duets=false\n"
+    (tmp_path / "config" / "runs.csv").write_text(TOY_RUNS + row)
+    plan = load_plan("toy")
+    assert plan.data_key("solos-s0") == "music11@use_duets=false"
+    assert plan.audio_key("solos-s0") == plan.tested_as["music11@use_duets=false"] == "music11"
+    assert not plan.mixtures["music11@use_duets=false"].use_duets
+    assert plan.mixtures["music11"].use_duets
+    assert plan.tested_keys == ["music11"]
 
 
 def test_an_unknown_run_id_lists_the_known_ones():
@@ -263,7 +335,9 @@ def test_training_needs_five_packages_only():
     assert not others & modules
 
 
-@pytest.mark.parametrize("switch", ["fusion=late", "backbone=resnet18", "frame_size=96", "embedding_dim=256"])
+@pytest.mark.parametrize(
+    "switch", ["fusion=late", "backbone=resnet18", "frame_size=96", "embedding_dim=256", "seed=3", "pool_size=9"]
+)
 def test_what_belongs_to_a_column_or_to_all_runs_is_no_switch(switch):
     run = dataclasses.replace(profile_runs(load_profile("demo"))[0], switches=dict([switch.split("=")]))
     with pytest.raises(ConfigError, match="cannot be switched"):

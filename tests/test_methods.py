@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,24 @@ def test_one_three_and_more_sources_are_separated_independently(tmp_path):
     together = method.separate(mixture[None], queries)
     alone = np.concatenate([method.separate(mixture[None], [query]) for query in queries])
     np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_a_run_that_hears_through_the_teacher_needs_it(tmp_path):
+    path = checkpoint(tmp_path / "m.safetensors", model=to_dict(replace(tiny_config().model, bottleneck="teacher")))
+    with pytest.raises(WeightsError, match="load it with that encoder"):
+        HFRA.load(path)
+
+    class Teacher:
+        heard = None
+
+        def encode(self, waveforms, sample_rate):
+            Teacher.heard = waveforms
+            return np.full((len(waveforms), 16), waveforms.std(), np.float32)
+
+    method = HFRA.load(path, Teacher())
+    mixture = noise(2047)
+    method.separate(mixture[None], image_queries())
+    np.testing.assert_allclose(Teacher.heard[0], mixture[: method.audio.n_output], atol=1e-5)  # the mixture itself
 
 
 def test_uint8_frames_become_unit_values_and_embeddings_stay(tmp_path):

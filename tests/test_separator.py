@@ -119,6 +119,22 @@ def test_bottleneck_is_signed_and_blind_to_the_video():
     assert bottleneck.shape == (3, 16)
 
 
+def test_a_teacher_bottleneck_replaces_the_innermost_convolution():
+    model, x, visual = build("hierarchical", bottleneck="teacher")
+    teacher = torch.randn(3, 16).to(x)
+    model.eval()
+    output = model(x, visual, teacher)
+    torch.testing.assert_close(output.bottleneck, teacher)
+    assert not torch.allclose(output.masks, model(x, visual, torch.randn(3, 16).to(x)).masks)
+    model.unet.down[-1].conv.weight.data.zero_()  # what the teacher replaces is not read
+    torch.testing.assert_close(output.masks, model(x, visual, teacher).masks)
+
+
+def test_a_teacher_bottleneck_counts_only_the_parameters_it_uses():
+    settings = ModelSettings(fusion="hierarchical", bottleneck="teacher")
+    assert count_parameters(settings) == 32_912_611 - 512 * 512 * 16
+
+
 def test_folded_upconv_is_upsample_then_convolution():
     x, kernels = torch.randn(2, 7, 5, 6, dtype=torch.float64), torch.randn(2, 3, 7, 3, 3, dtype=torch.float64)
     plain = torch.stack([F.conv2d(upsample(x[i : i + 1]), kernels[i], padding=1)[0] for i in range(2)])

@@ -22,9 +22,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    plan = load_plan(arguments.profile)
-    runs = [(plan.data_key(run_id), run) for run_id, run in plan.runs.items()]
-    evidence = gather(plan.profile, plan.audio, runs, results_root(arguments.profile))
+    evidence = gather(load_plan(arguments.profile), results_root(arguments.profile))
     results = [result for one in evidence for result in check_all(one)]
     print(*results, sep="\n", flush=True)
     raise_first(results)

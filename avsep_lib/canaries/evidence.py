@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +11,16 @@ import pandas as pd
 
 from avsep_lib import score
 from avsep_lib.clips import ClipStore
-from avsep_lib.config import Profile, Run
+from avsep_lib.config import EncoderSection, Profile, Run, resolve
+from avsep_lib.encoders.base import AudioEncoder, load_audio_encoder
 from avsep_lib.encoders.store import EmbeddingStore
 from avsep_lib.errors import DataError
 from avsep_lib.files import read_json
 from avsep_lib.methods.base import Query
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.mixtures import LISTS, read_list
-from avsep_lib.settings import AudioSettings
+from avsep_lib.settings import AudioSettings, MixtureSettings
+from avsep_lib.workflow import Plan
 
 N_LOOKED_AT = 4  # mixtures, clips: checks that recompute something do so for a few, spread over the list
 TRAINED_STEPS = 200  # with fewer steps nothing is learned, and what only learning can show is noted, not judged
@@ -45,6 +46,10 @@ class Evidence:
         Front end of this key.
     runs : dict
         Runs trained on this key, by id.
+    mixtures : MixtureSettings
+        Settings of this key's mixture lists.
+    tested_as : str
+        Audio key: where clips are, and whose floor and ceilings were scored on the same test mixtures.
     """
 
     key: str
@@ -53,10 +58,12 @@ class Evidence:
     profile: Profile
     audio: AudioSettings
     runs: dict[str, Run]
+    mixtures: MixtureSettings
+    tested_as: str
 
     @property
     def folder(self) -> Path:
-        """Clips, mixture lists and features."""
+        """Mixture lists and features."""
         return self.results / "data" / self.key
 
     @property
@@ -67,7 +74,7 @@ class Evidence:
     @cached_property
     def store(self) -> ClipStore:
         """Decoded clips."""
-        return ClipStore.open(self.folder / "clips")
+        return ClipStore.open(self.results / "data" / self.tested_as / "clips")
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -95,11 +102,26 @@ class Evidence:
     @cached_property
     def references(self) -> pd.DataFrame:
         """Score rows of floor and ceilings."""
-        return _read_csv(self.results / "scores" / f"references-{self.key}.csv")
+        return _read_csv(self.results / "scores" / f"references-{self.tested_as}.csv")
 
     def model_path(self, run_id: str) -> Path:
         """Checkpoint of a run."""
         return self.results / "runs" / run_id / "model.safetensors"
+
+    @property
+    def encoders(self) -> EncoderSection:
+        """Settings of the dataset's encoders."""
+        return self.profile.encoders_for(self.dataset)
+
+    @cached_property
+    def teacher(self) -> AudioEncoder:
+        """The frozen audio encoder."""
+        return load_audio_encoder(self.encoders.audio, self.source / "encoders" / "audio")
+
+    def method(self, run_id: str) -> HFRA:
+        """A trained run, ready to separate."""
+        hears = resolve(self.profile, self.runs[run_id]).model.bottleneck == "teacher"
+        return HFRA.load(self.model_path(run_id), self.teacher if hears else None)
 
     def items(self, n: int = N_LOOKED_AT) -> list[score.MixtureItem]:
         """A few test mixtures."""
@@ -126,7 +148,7 @@ class Evidence:
 
     def encoder_is_trained(self, modality: str) -> bool:
         """Whether the ``image`` or ``audio`` encoder is pretrained, or had enough steps."""
-        settings = getattr(self.profile.encoders, modality)
+        settings = getattr(self.encoders, modality)
         return settings.kind != "mini" or settings.steps >= TRAINED_STEPS
 
 
@@ -136,19 +158,18 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"clip_id": str, "mixture_id": str, "labels": str})
 
 
-def gather(profile: Profile, audio: dict[str, AudioSettings], runs: Iterable[tuple[str, Run]], results: Path) -> list:
-    """Evidence of every data key of a profile.
-
-    Parameters
-    ----------
-    profile : Profile
-    audio : dict
-        Audio settings of each data key.
-    runs : iterable of (data key, Run)
-    results : Path
-        ``results/<profile>``.
-    """
-    by_key: dict[str, dict[str, Run]] = {key: {} for key in audio}
-    for key, run in runs:
-        by_key[key][run.run_id] = run
-    return [Evidence(key, key.split("@")[0], results, profile, audio[key], by_key[key]) for key in audio]
+def gather(plan: Plan, results: Path) -> list[Evidence]:
+    """Evidence of every data key of a plan; `results` is ``results/<profile>``."""
+    return [
+        Evidence(
+            key,
+            key.split("@")[0],
+            results,
+            plan.profile,
+            plan.audio[key],
+            {run_id: run for run_id, run in plan.runs.items() if plan.data_key(run_id) == key},
+            plan.mixtures[key],
+            plan.tested_as[key],
+        )
+        for key in plan.trained_keys
+    ]

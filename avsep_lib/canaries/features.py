@@ -13,7 +13,6 @@ from safetensors import safe_open
 from avsep_lib import audio as front_end
 from avsep_lib.canaries.evidence import Evidence, spread
 from avsep_lib.canaries.findings import Finding, at_most
-from avsep_lib.encoders import load_audio_encoder
 from avsep_lib.features import load_frame
 from avsep_lib.mixtures import load_sources
 
@@ -44,13 +43,12 @@ def pool_items(evidence: Evidence) -> list[PoolItem]:
 def recomputed(evidence: Evidence, items: list[PoolItem]) -> dict[str, list[torch.Tensor]]:
     """What ``train.safetensors`` should hold of each item, by name, made again from clips, frames and encoders."""
     store, images, size = evidence.store, evidence.embeddings("images"), evidence.profile.model.frame_size
-    encoder = load_audio_encoder(evidence.profile.encoders.audio, evidence.source / "encoders" / "audio")
     waveforms = np.stack([item.mixture.numpy() for item in items])
     pictures = [[(row.clip_id, row.frame) for row in item.rows.itertuples()] for item in items]
     expected = {
         "images": [np.stack([images.frames(clip_id)[frame] for clip_id, frame in named]) for named in pictures],
         "frames": [np.stack([load_frame(store, *named, size) for named in ones]) for ones in pictures],
-        "teacher": encoder.encode(waveforms, evidence.audio.sample_rate),
+        "teacher": evidence.teacher.encode(waveforms, evidence.audio.sample_rate),
     }
     return {
         "sources": [front_end.warped_magnitudes(item.sources, evidence.audio) for item in items],

@@ -7,7 +7,7 @@ import pandas as pd
 
 from avsep_lib.canaries.evidence import Evidence, spread
 from avsep_lib.canaries.findings import Finding, at_most, none_of, noted
-from avsep_lib.encoders import embed, load_audio_encoder, load_image_encoder
+from avsep_lib.encoders import embed, load_image_encoder
 from avsep_lib.encoders.store import Entry
 from avsep_lib.manifest import is_solo
 
@@ -42,11 +42,9 @@ def recomputed(evidence: Evidence, modality: str, clip_ids: list[str]) -> list[E
     """Embeddings of a few clips, computed again."""
     folder = evidence.source / "encoders"
     if modality == "images":
-        encoder = load_image_encoder(evidence.profile.encoders.image, folder / "image")
+        encoder = load_image_encoder(evidence.encoders.image, folder / "image")
         return [embed.embed_frames(encoder, evidence.store, clip_id) for clip_id in clip_ids]
-    settings = evidence.profile.encoders.audio
-    encoder = load_audio_encoder(settings, folder / "audio")
-    return embed.embed_audio(encoder, evidence.store, clip_ids, settings.n_samples)
+    return embed.embed_audio(evidence.teacher, evidence.store, clip_ids, evidence.encoders.audio.n_samples)
 
 
 def embedding_difference(evidence: Evidence, modality: str) -> Finding:

@@ -53,7 +53,7 @@ def trained_seed(path: Path) -> int:
 
 def same_batches(evidence: Evidence, pairs: list[tuple[str, str]]) -> list[str]:
     """Pairs of runs whose training went through the pool in the same order."""
-    n = evidence.profile.mixtures.pool_size
+    n = evidence.mixtures.pool_size
     seeds = {run_id: trained_seed(evidence.model_path(run_id)) for pair in pairs for run_id in pair}
     first_epoch = {run_id: train.batch_indices(seed, 0, n, n).tolist() for run_id, seed in seeds.items()}
     return [f"{a} and {b}" for a, b in pairs if first_epoch[a] == first_epoch[b]]
@@ -67,7 +67,7 @@ def counted(pairs: list[tuple[str, str]]) -> Finding:
 
 def list_hashes(evidence: Evidence, seed: int) -> dict[str, str]:
     """SHA-256 of the three mixture lists, drawn again with a seed."""
-    settings = replace(evidence.profile.mixtures, seed=seed)
+    settings = replace(evidence.mixtures, seed=seed)
     lists = mixtures.build_lists(evidence.store, evidence.audio, settings)
     return {name: sha256_text(table.to_csv(index=False)) for name, table in lists.items()}
 
@@ -80,7 +80,7 @@ def clip_seeds(evidence: Evidence, seed: int) -> set[tuple]:
 
 def unused_seed(evidence: Evidence) -> list[Finding]:
     """Another seed gives other weights, scores, batches, mixtures and clips; the same seed gives the same again."""
-    pairs, seed = twins(evidence), evidence.profile.mixtures.seed
+    pairs, seed = twins(evidence), evidence.mixtures.seed
     written = read_json(evidence.folder / "mixtures" / "mixtures.json")["sha256"]
     again, other = list_hashes(evidence, seed), list_hashes(evidence, seed + 1)
     provenance, base = evidence.table("provenance"), evidence.profile.datasets[evidence.dataset].seed

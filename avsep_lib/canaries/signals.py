@@ -10,7 +10,6 @@ from avsep_lib import audio as front_end
 from avsep_lib import score
 from avsep_lib.canaries.evidence import Evidence
 from avsep_lib.canaries.findings import Finding, at_least, at_most
-from avsep_lib.methods.hfra import HFRA
 from avsep_lib.methods.references import REFERENCES
 from avsep_lib.settings import AudioSettings
 
@@ -43,7 +42,7 @@ def wrong_phase(evidence: Evidence) -> list[Finding]:
     ideal = REFERENCES["ideal_ratio"](audio)
     cosines = {"ideal_ratio": _least_cosine(ideal, score.oracle_queries, items, audio)}
     if evidence.runs:
-        run = HFRA.load(evidence.model_path(evidence.best_run))
+        run = evidence.method(evidence.best_run)
         cosines[evidence.best_run] = _least_cosine(run, lambda item: evidence.queries(run, item), items, audio)
     worst = min(cosines, key=cosines.get)
     floor = evidence.references[evidence.references.method == "mixture"].si_sdri_db.abs().max()

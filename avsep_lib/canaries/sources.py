@@ -13,7 +13,6 @@ from avsep_lib import score
 from avsep_lib.canaries.evidence import Evidence
 from avsep_lib.canaries.findings import Finding, at_least, at_most, none_of, noted
 from avsep_lib.methods.base import MaskMethod
-from avsep_lib.methods.hfra import HFRA
 from avsep_lib.methods.references import REFERENCES
 from avsep_lib.metrics import si_sdr
 
@@ -75,7 +74,7 @@ def ideal_masks(evidence: Evidence, items: list[score.MixtureItem]) -> list[Find
 def trained_run(evidence: Evidence) -> list[Finding]:
     """Rows of the best run are what its model does; its estimates resemble their own source (judged once trained)."""
     run_id = evidence.best_run
-    method, items = HFRA.load(evidence.model_path(run_id)), evidence.items(24)
+    method, items = evidence.method(run_id), evidence.items(24)
     order = in_both_orders(method, lambda item: evidence.queries(method, item), items)
     rows = evidence.scores[run_id]
     difference = row_difference(rows[rows["mask"] == "soft"], "si_sdr_db", items, order.right)
@@ -94,7 +93,7 @@ def swapped_sources(evidence: Evidence) -> list[Finding]:
 
 def mask_statistics(evidence: Evidence, run_id: str, items: list[score.MixtureItem]) -> tuple[float, float]:
     """Smallest mean and smallest standard deviation among a run's soft masks."""
-    method = HFRA.load(evidence.model_path(run_id))
+    method = evidence.method(run_id)
     means, deviations = [], []
     for item in items:
         spectrum = front_end.stft(torch.from_numpy(item.waveform), evidence.audio)

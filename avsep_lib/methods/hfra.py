@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
-from avsep_lib.audio import LOG_FLOOR, warp
+from avsep_lib.audio import LOG_FLOOR, istft, warp
+from avsep_lib.encoders.base import AudioEncoder
 from avsep_lib.errors import DataError, WeightsError
 from avsep_lib.methods.base import MaskMethod, Query, query_values
 from avsep_lib.models.separator import Separator, SeparatorOutput, prepare_visual
@@ -20,21 +21,29 @@ class HFRA(MaskMethod):
     """A trained run.
 
     Queries are ``image``: a frozen embedding (512,), or a frame (3, H, W) uint8 where the visual backbone is trained.
+    A run whose bottleneck is the teacher's embedding needs the teacher, and lets it hear the mixture itself.
     """
 
-    def __init__(self, config: RunConfig, model: Separator) -> None:
+    def __init__(self, config: RunConfig, model: Separator, teacher: AudioEncoder | None = None) -> None:
         super().__init__(config.audio)
         self.config = config
         self.model = model.eval().to(memory_format=torch.channels_last)
+        self.teacher = teacher
 
     @classmethod
-    def load(cls, path: str | Path) -> HFRA:
+    def load(cls, path: str | Path, teacher: AudioEncoder | None = None) -> HFRA:
         """Load ``model.safetensors``; its metadata hold the configuration.
+
+        Parameters
+        ----------
+        path : path
+        teacher : AudioEncoder, optional
+            The frozen audio encoder; needed by runs with ``bottleneck=teacher``, ignored by others.
 
         Raises
         ------
         WeightsError
-            Missing, truncated, or not a checkpoint of this suite.
+            Missing, truncated, or not a checkpoint of this suite; a run that needs the teacher, without it.
         """
         path = Path(path)
         if not path.exists():
@@ -52,12 +61,14 @@ class HFRA(MaskMethod):
         except json.JSONDecodeError as error:
             raise WeightsError(f"checkpoint {path}: its configuration is no JSON ({error}); train again") from None
         config = from_dict(RunConfig, values, f"{path} (configuration)")
+        if config.model.bottleneck == "teacher" and teacher is None:
+            raise WeightsError(f"checkpoint {path} hears through the audio encoder; load it with that encoder")
         model = Separator(config.model)
         try:
             model.load_state_dict(tensors, strict=True)
         except RuntimeError as error:
             raise WeightsError(f"checkpoint {path} does not fit its own configuration: {error}") from None
-        return cls(config, model)
+        return cls(config, model, teacher)
 
     @torch.no_grad()
     def forward(self, spectrum: torch.Tensor, queries: list[Query]) -> SeparatorOutput:
@@ -66,7 +77,14 @@ class HFRA(MaskMethod):
         self._check_shapes(values)
         visual = prepare_visual(torch.from_numpy(np.stack(values)))
         log_magnitude = torch.log(warp(spectrum.abs() + LOG_FLOOR, self.audio))
-        return self.model(log_magnitude[None, None], visual[None])
+        return self.model(log_magnitude[None, None], visual[None], self._heard(spectrum))
+
+    def _heard(self, spectrum: torch.Tensor) -> torch.Tensor | None:
+        """The teacher's embedding (1, 512) of the mixture, where the network reads it."""
+        if self.config.model.bottleneck != "teacher":
+            return None
+        waveform = istft(spectrum[None], self.audio).numpy()
+        return torch.from_numpy(self.teacher.encode(waveform, self.sample_rate))
 
     def _check_shapes(self, values: list[np.ndarray]) -> None:
         """DataError for embeddings of another encoder, or for frames where embeddings belong and vice versa."""

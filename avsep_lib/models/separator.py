@@ -71,7 +71,9 @@ class Separator(nn.Module):
 
             self.visual = DilatedResNet18(settings.n_maps)
 
-    def forward(self, log_magnitude: torch.Tensor, visual: torch.Tensor) -> SeparatorOutput:
+    def forward(
+        self, log_magnitude: torch.Tensor, visual: torch.Tensor, teacher: torch.Tensor | None = None
+    ) -> SeparatorOutput:
         """Masks for n sources.
 
         Parameters
@@ -80,8 +82,13 @@ class Separator(nn.Module):
             log(|X| + 1e-10), warped.
         visual : Tensor
             Frozen image embeddings, shape (B, n, 512); for the trained backbone frames, shape (B, n, 3, H, W).
+        teacher : Tensor, shape (B, 512), optional
+            The teacher's embedding of the mixture; read only where ``settings.bottleneck`` is ``"teacher"``, in place
+            of the innermost convolution's output, tiled over its positions.
         """
         levels = self.unet.encode(log_magnitude)
+        if self.settings.bottleneck == "teacher":
+            levels[-1] = teacher[:, :, None, None].expand_as(levels[-1])
         bottleneck = levels[-1].mean(dim=(-2, -1))
         skip_terms = self.unet.skip_terms(levels)
         return SeparatorOutput(self._logits(levels, skip_terms, visual), bottleneck)
@@ -139,7 +146,10 @@ class Separator(nn.Module):
 def count_parameters(settings: ModelSettings) -> int:
     """Trainable parameters that take part in the forward pass, without allocating them."""
     with torch.device("meta"):
-        return sum(p.numel() for p in Separator(settings).parameters())
+        model = Separator(settings)
+    # The teacher's embedding stands in for the output of the innermost convolution, which then does nothing.
+    unused = model.unet.down[-1].conv.weight.numel() if settings.bottleneck == "teacher" else 0
+    return sum(p.numel() for p in model.parameters()) - unused
 
 
 def released_extra_parameters(settings: ModelSettings) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from avsep_lib.workflow import GRID
+
 METRICS = ("sdr_db", "sir_db", "sar_db")
 MASKS = ("binary", "soft")  # the first is the headline, as in the paper's lineage
 FLOOR = "mixture"
 CEILING = {"binary": "ideal_binary", "soft": "ideal_ratio"}
 REFERENCES = (FLOOR, *CEILING.values())
-GRID = ("late", "late_align", "middle", "middle_align", "hier", "hier_align")
 BACKBONE_ROW = "resnet18_late"
 TABLE_1 = ("late", "middle", "hier_align")
 TABLE_6 = (BACKBONE_ROW, *GRID)

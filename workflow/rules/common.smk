@@ -35,7 +35,13 @@ def every_run(pattern):
 
 
 def every_key(pattern):
-    return [pattern.format(key=key) for key in PLAN.audio]
+    """`pattern` for each data key: what runs train on."""
+    return [pattern.format(key=key) for key in PLAN.trained_keys]
+
+
+def every_audio_key(pattern):
+    """`pattern` for each audio key: clips, floor and ceilings."""
+    return [pattern.format(key=key) for key in PLAN.tested_keys]
 
 
 def every_dataset(pattern):
@@ -45,3 +51,8 @@ def every_dataset(pattern):
 def data_of_run(name):
     """Input function: a file of the data that a run trains on."""
     return lambda wildcards: f"<results>/data/{PLAN.data_key(wildcards.run)}/{name}"
+
+
+def clips_of_key(wildcards):
+    """Input function: the decoded clips that a data key's mixtures are made of."""
+    return f"<results>/data/{PLAN.tested_as[wildcards.key]}/clips/clips.json"

@@ -11,7 +11,7 @@ rule encoder:
         config="<results>/data/{dataset}/encoders/{modality}/config.json",
         history="<results>/data/{dataset}/encoders/{modality}/history.csv",
     params:
-        settings=lambda w: PLAN.encoder_json(w.modality),
+        settings=lambda w: PLAN.encoder_json(w.dataset, w.modality),
         clips=lambda w, input: Path(input.clips).parent,
         folder=lambda w, output: Path(output.model).parent,
     log:
@@ -35,7 +35,7 @@ rule embed:
     wildcard_constraints:
         what="images|audio",
     params:
-        settings=lambda w: PLAN.encoder_json(w.what.removesuffix("s")),
+        settings=lambda w: PLAN.encoder_json(w.dataset, w.what.removesuffix("s")),
         clips=lambda w, input: Path(input.clips).parent,
         encoder=lambda w, input: Path(input.encoder).parent,
     log:
@@ -60,8 +60,8 @@ rule sanity:
     output:
         "<results>/data/{dataset}/embeddings/sanity.csv",
     params:
-        image_settings=PLAN.encoder_json("image"),
-        audio_settings=PLAN.encoder_json("audio"),
+        image_settings=lambda w: PLAN.encoder_json(w.dataset, "image"),
+        audio_settings=lambda w: PLAN.encoder_json(w.dataset, "audio"),
         clips=lambda w, input: Path(input.clips).parent,
         image_encoder=lambda w, input: Path(input.image_encoder).parent,
         audio_encoder=lambda w, input: Path(input.audio_encoder).parent,

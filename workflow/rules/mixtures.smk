@@ -3,14 +3,14 @@
 
 rule mixtures:
     input:
-        clips="<results>/data/{key}/clips/clips.json",
+        clips=clips_of_key,
         library=modules("avsep_lib.mixtures"),
         environment=ENVIRONMENT,
     output:
         lists=expand("<results>/data/{{key}}/mixtures/{name}.csv", name=["pool", "val", "test"]),
         index="<results>/data/{key}/mixtures/mixtures.json",
     params:
-        settings=PLAN.mixtures_json(),
+        settings=lambda w: PLAN.mixtures_json(w.key),
         audio=lambda w: PLAN.audio_json(w.key),
         clips=lambda w, input: Path(input.clips).parent,
         folder=lambda w, output: Path(output.index).parent,
@@ -23,7 +23,7 @@ rule mixtures:
 
 rule features:
     input:
-        clips="<results>/data/{key}/clips/clips.json",
+        clips=clips_of_key,
         mixtures="<results>/data/{key}/mixtures/mixtures.json",
         images=lambda w: f"<results>/data/{w.key.split('@')[0]}/embeddings/images.safetensors",
         encoder=lambda w: f"<results>/data/{w.key.split('@')[0]}/encoders/audio/model.safetensors",
@@ -34,7 +34,7 @@ rule features:
         val="<results>/data/{key}/features/val.safetensors",
     params:
         audio=lambda w: PLAN.audio_json(w.key),
-        encoder_settings=PLAN.encoder_json("audio"),
+        encoder_settings=lambda w: PLAN.encoder_json(w.key, "audio"),
         frame_size=PLAN.profile.model.frame_size,
         clips=lambda w, input: Path(input.clips).parent,
         mixtures=lambda w, input: Path(input.mixtures).parent,

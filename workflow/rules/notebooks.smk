@@ -5,7 +5,7 @@ GROUPS = {
         for name in ("manifest.csv", "provenance.csv")
         for path in every_dataset(f"<results>/data/{{dataset}}/dataset/{name}")
     ],
-    "clips": every_key("<results>/data/{key}/clips/clips.json"),
+    "clips": every_audio_key("<results>/data/{key}/clips/clips.json"),
     "encoders": [
         f"<results>/data/{dataset}/encoders/{modality}/{name}"
         for dataset in PLAN.profile.datasets
@@ -25,12 +25,16 @@ GROUPS = {
         for path in every_run(f"<results>/runs/{{run}}/{name}")
     ],
     "scores": every_run("<results>/scores/{run}.csv"),
-    "references": every_key("<results>/scores/references-{key}.csv"),
+    "references": every_audio_key("<results>/scores/references-{key}.csv"),
+    "descriptors": [f"<results>/analysis/descriptors-{ANALYSED}.csv"],
+    "latents": [f"<results>/analysis/latents-{ANALYSED}.safetensors"],
+    "probe": [f"<results>/analysis/probe-{ANALYSED}.csv"],
 }
 # Tracked files that a notebook reads by name, whatever the profile; not made by any rule.
 SOURCES = {
     "published": ["paper/published.csv", "paper/claims.yaml"],
     "paper_profile": ["config/paper.yaml"],
+    "audit": ["paper/audit.yaml", "paper/deviations.md"],
 }
 
 for stem in READS:

@@ -1,4 +1,20 @@
 # One training job and one scoring job per row of config/runs.csv.
+import shlex
+
+
+def teacher_of_run(run):
+    """The audio encoder, for a run that separates with its help."""
+    if not PLAN.needs_teacher(run):
+        return []
+    return [f"<results>/data/{PLAN.runs[run].dataset}/encoders/audio/model.safetensors"]
+
+
+def teacher_options(run):
+    if not PLAN.needs_teacher(run):
+        return ""
+    folder = f"results/{PLAN.profile.name}/data/{PLAN.runs[run].dataset}/encoders/audio"
+    settings = shlex.quote(PLAN.encoder_json(PLAN.runs[run].dataset, "audio"))
+    return f"--audio-encoder {folder} --audio-encoder-settings {settings}"
 
 
 rule train:
@@ -30,9 +46,10 @@ rule train:
 rule score:
     input:
         model="<results>/runs/{run}/model.safetensors",
-        clips=data_of_run("clips/clips.json"),
+        clips=lambda w: f"<results>/data/{PLAN.audio_key(w.run)}/clips/clips.json",
         mixtures=data_of_run("mixtures/mixtures.json"),
         images=lambda w: f"<results>/data/{PLAN.runs[w.run].dataset}/embeddings/images.safetensors",
+        teacher=lambda w: teacher_of_run(w.run),
         library=modules("avsep_lib.score"),
         environment=ENVIRONMENT,
     output:
@@ -40,6 +57,8 @@ rule score:
     params:
         clips=lambda w, input: Path(input.clips).parent,
         mixtures=lambda w, input: Path(input.mixtures).parent,
+        row=lambda w: PLAN.runs[w.run].row,
+        teacher=lambda w: teacher_options(w.run),
     log:
         "<logs>/score/{run}.log",
     threads: 1
@@ -47,7 +66,7 @@ rule score:
         gpu=1,
     shell:
         "logged {log} python -m avsep_lib.score --model {input.model} --clips {params.clips}"
-        " --mixtures {params.mixtures} --images {input.images} --out {output}"
+        " --mixtures {params.mixtures} --images {input.images} --row {params.row} {params.teacher} --out {output}"
 
 
 rule references:

@@ -1,0 +1,59 @@
+# What notebooks 05, 07, 08 and 11 share: descriptors of the solos, latent features of the trained runs, probes on them.
+ANALYSED = "music11"  # the dataset that the paper analyses is MUSIC
+
+
+rule descriptors:
+    input:
+        manifest="<results>/data/{dataset}/dataset/manifest.csv",
+        library=modules("avsep_lib.descriptors"),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/analysis/descriptors-{dataset}.csv",
+    log:
+        "<logs>/analysis/descriptors-{dataset}.log",
+    threads: 1
+    shell:
+        "logged {log} python -m avsep_lib.descriptors --manifest {input.manifest} --out {output}"
+
+
+def grid_models(wildcards):
+    """Models of the grid on a dataset, without switches."""
+    return [f"<results>/runs/{run}/model.safetensors" for run in PLAN.grid_runs(wildcards.dataset)]
+
+
+rule latents:
+    input:
+        models=grid_models,
+        clips="<results>/data/{dataset}/clips/clips.json",
+        manifest="<results>/data/{dataset}/dataset/provenance.csv",
+        mixtures="<results>/data/{dataset}/mixtures/mixtures.json",
+        encoder="<results>/data/{dataset}/encoders/audio/model.safetensors",
+        library=modules("avsep_lib.latents"),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/analysis/latents-{dataset}.safetensors",
+    params:
+        profile=PLAN.profile.name,
+        runs=lambda w: PLAN.grid_runs(w.dataset),
+        encoder=lambda w: PLAN.encoder_json(w.dataset, "audio"),
+    log:
+        "<logs>/analysis/latents-{dataset}.log",
+    threads: 1
+    shell:
+        "logged {log} python -m avsep_lib.latents --profile {params.profile} --dataset {wildcards.dataset} --out {output}"
+
+
+rule probe:
+    input:
+        latents="<results>/analysis/latents-{dataset}.safetensors",
+        library=modules("avsep_lib.probe"),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/analysis/probe-{dataset}.csv",
+    params:
+        profile=PLAN.profile.name,
+    log:
+        "<logs>/analysis/probe-{dataset}.log",
+    threads: 1
+    shell:
+        "logged {log} python -m avsep_lib.probe --profile {params.profile} --dataset {wildcards.dataset} --out {output}"
