@@ -235,7 +235,7 @@ def test_runs_are_left_out_by_pattern(toy_runs):
 
 @pytest.mark.parametrize("changes", [{"leave_out": ["midle-*"]}, {"steps_of": {"late-s7": 2}}])
 def test_a_pattern_that_fits_no_run_is_an_error(toy_runs, changes):
-    with pytest.raises(ConfigError, match="which fits no run of config/runs.csv"):
+    with pytest.raises(ConfigError, match=r"which fits no run of config/runs\.csv"):
         profile_runs(toy_with(**changes))
 
 
@@ -254,7 +254,7 @@ def test_encoders_of_a_dataset_change_the_named_keys_only(toy_runs):
     assert profile.encoders_for("music11@sample_rate=16000").image.steps == 3
     assert profile.encoders_for("music11").image.width == profile.encoders.image.width
     assert profile.encoders_for("music11").audio == profile.encoders.audio
-    with pytest.raises(ConfigError, match="encoders_of.music12: no such dataset"):
+    with pytest.raises(ConfigError, match=r"encoders_of\.music12: no such dataset"):
         toy_with(encoders_of={"music12": {}})
 
 
