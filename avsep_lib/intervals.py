@@ -15,7 +15,6 @@ Whatever cannot be said is NaN with a reason beside it, never a narrow interval.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +35,7 @@ class Resampling:
     ----------
     n : int
         Bootstrap samples. At least ``2 / (1 - level)``, one beyond each end of the interval: fewer would make it
-        narrower than its level says.
+        narrower than its level says. Ten times as many are wise: a handful of mixtures needs quantiles further out.
     seed : int
         Of the resampling alone; training seeds live in ``config/runs.csv``.
     level : float
@@ -112,7 +111,7 @@ class VarianceComponents:
 
 
 def interval_over_mixtures(values: ArrayLike, resampling: Resampling = DEFAULT_RESAMPLING) -> Interval:
-    """BCa bootstrap interval of the mean, resampling mixtures.
+    """Expanded percentile bootstrap interval of the mean, resampling mixtures.
 
     Parameters
     ----------
@@ -129,34 +128,45 @@ def interval_over_mixtures(values: ArrayLike, resampling: Resampling = DEFAULT_R
 
     Notes
     -----
-    Simulated coverage of the nominal 95 %, normal or gamma (shape 2) values: 93 to 95 % for 44 or 88 mixtures, 91 to
-    92 % for 16, the size of a single instrument's set: read those as slightly optimistic.
+    `avsep_lib.simulations` shows the nominal 95 % to cover 94 to 95 % from 80 mixtures on, whether values are normal,
+    skewed, heavy-tailed or shaped like measured ones. About 16, the size of a single instrument's set, it is 93 to
+    95 %, and 90 % where a few mixtures carry the mean: read those as slightly optimistic.
+
+    The bias-corrected and accelerated (BCa) interval, the usual choice, covers 93 % of heavy-tailed values at 80
+    mixtures and 89 to 92 % of any at 16: one outlier moves its acceleration, and nothing widens it for small sets.
 
     References
     ----------
-    Efron, "Better bootstrap confidence intervals", 1987, doi:10.1080/01621459.1987.10478410.
+    Hesterberg, "What Teachers Should Know About the Bootstrap", 2015,
+    doi:10.1080/00031305.2015.1089789.
     """
     values = np.atleast_2d(np.asarray(values, dtype=float)).mean(axis=0)
     statement = f"for these trained models, over mixtures like these {values.size}"
     reason = _why_not(values)
     if reason:
         return no_interval(values, resampling.level, statement, reason)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        result = stats.bootstrap(
-            (values,),
-            np.mean,
-            confidence_level=resampling.level,
-            n_resamples=resampling.n,
-            method="BCa",
-            rng=resampling.generator(),
-        )
+    result = stats.bootstrap(
+        (values,),
+        np.mean,
+        confidence_level=expanded_level(resampling.level, values.size),
+        n_resamples=resampling.n,
+        method="percentile",
+        rng=resampling.generator(),
+    )
     low, high = map(float, result.confidence_interval)
-    if not np.isfinite([low, high]).all():
-        return no_interval(values, resampling.level, statement, "the bootstrap distribution is degenerate")
     error = values.std(ddof=1) / np.sqrt(values.size)
     effect = detectable_effect(error, values.size - 1, alpha=1 - resampling.level)
     return Interval(float(values.mean()), low, high, values.size, resampling.level, statement, effect)
+
+
+def expanded_level(level: float, n: int) -> float:
+    """Level at which the percentile interval of a mean of `n` values is as wide as `level` needs.
+
+    The plain one is too narrow twice: resamples vary by ``sqrt((n - 1) / n)`` less than samples do, and its tails
+    are those of a normal, not of a t distribution. Normal values thus get their t interval.
+    """
+    expanded = np.sqrt(n / (n - 1)) * stats.t.ppf(0.5 + level / 2, n - 1)
+    return float(2 * stats.norm.cdf(expanded) - 1)
 
 
 def interval_across_seeds(matrix: ArrayLike, level: float = LEVEL) -> Interval:
