@@ -18,8 +18,9 @@ import soundfile
 from PIL import Image
 
 from avsep_lib.embedded import build, instruments
+from avsep_lib.embedded.catalogue import instrument
 from avsep_lib.embedded.drawing.stage import PROPS
-from avsep_lib.embedded.instruments import INSTRUMENTS, MUSIC_CLASSES, instrument
+from avsep_lib.embedded.instruments import INSTRUMENTS, MUSIC_CLASSES
 from avsep_lib.embedded.melody import choose_piece, compose
 from avsep_lib.embedded.plan import mp4_clips, plan_clips
 from avsep_lib.embedded.seeds import generator
@@ -311,6 +312,11 @@ def test_foreign_folder_is_not_cleared(tmp_path):
         ({"videos_per_class": {"train": 2, "val": 2, "test": 2.5, "pretrain": 1}}, ["test", "2.5"]),
         ({"duets": {"train": -1, "val": 0, "test": 0}}, ["train", "-1"]),
         ({"classes": ["erhu", "accordion"]}, ["duets", "erhu"]),
+        ({"classes": ["music", "flute"]}, ["classes", "different"]),
+        ({"noise_db": [-12.0, -30.0]}, ["noise_db", "smaller one first"]),
+        ({"noise_db": [-30.0]}, ["noise_db", "two numbers"]),
+        ({"clutter": [2, 90]}, ["clutter", "40"]),
+        ({"clutter": 3}, ["clutter"]),
     ],
 )
 def test_bad_settings_say_what_and_where(change, words):

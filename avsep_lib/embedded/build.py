@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from avsep_lib.embedded.instruments import instrument
+from avsep_lib.embedded.catalogue import instrument
 from avsep_lib.embedded.performance import Performance, perform
 from avsep_lib.embedded.plan import Clip, mp4_clips, plan_clips
 from avsep_lib.embedded.settings import EmbeddedSettings

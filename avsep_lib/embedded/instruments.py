@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from avsep_lib.errors import ConfigError
-
 CALM = ((0.5, 3), (1.0, 5), (1.5, 2), (2.0, 3))
 FLOWING = ((0.25, 2), (0.5, 6), (0.75, 1), (1.0, 3), (1.5, 1))
 LIVELY = ((0.25, 5), (0.5, 5), (1.0, 2))
@@ -37,7 +35,8 @@ class Instrument:
         Width of the register one video keeps to, in semitones.
     texture : str
         ``line`` (one note at a time), ``strum``, ``arpeggio``, ``bellows`` (tune over chords), ``strikes`` (fast repeated
-        notes), ``plucked`` (line with ringing grace notes), ``keys`` (two hands), ``beat`` (percussion).
+        notes), ``plucked`` (line with ringing grace notes), ``keys`` (two hands), ``beat`` (percussion), ``bursts``
+        (short calls with pauses between).
     rhythm : tuple of (beats, weight)
         Note lengths and how often they occur.
     tempo : (float, float)
@@ -117,13 +116,3 @@ DUET_TYPES: tuple[tuple[str, str], ...] = (
     ("flute", "xylophone"),
     ("trumpet", "tuba"),
 )
-
-
-def instrument(name: str) -> Instrument:
-    """Look `name` up; an unknown one is a `ConfigError` that lists the known ones."""
-    try:
-        return INSTRUMENTS[name]
-    except KeyError:
-        raise ConfigError(
-            f"class {name!r} is not an instrument of the embedded dataset; known are {', '.join(sorted(INSTRUMENTS))}"
-        ) from None

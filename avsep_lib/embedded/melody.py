@@ -70,7 +70,14 @@ def compose(player: Instrument, piece: Piece, seconds: float, rng: np.random.Gen
         return _beat(player, piece, seconds, rng)
     ladder = _ladder(player, piece, rng)
     tune = _tune(player, piece, ladder, seconds, rng)
-    add = {"strum": _strum, "arpeggio": _arpeggio, "bellows": _bellows, "strikes": _strikes, "keys": _left_hand}
+    add = {
+        "strum": _strum,
+        "arpeggio": _arpeggio,
+        "bellows": _bellows,
+        "strikes": _strikes,
+        "keys": _left_hand,
+        "bursts": _bursts,
+    }
     notes = add[player.texture](tune, player, piece, ladder, rng) if player.texture in add else tune
     return sorted(notes, key=lambda note: (note.start, note.key))
 
@@ -78,6 +85,8 @@ def compose(player: Instrument, piece: Piece, seconds: float, rng: np.random.Gen
 def _ladder(player: Instrument, piece: Piece, rng: np.random.Generator) -> list[int]:
     """Scale tones of the register this video keeps to."""
     low, high = player.compass
+    if low == high:  # a percussion key
+        return [low]
     span = min(player.span, high - low)
     base = int(rng.integers(low, high - span + 1))
     tones = {(piece.tonic + step) % 12 for step in SCALES[piece.scale]}
@@ -223,6 +232,21 @@ def _left_hand(
         Note(note.start, note.duration, note.key, note.velocity - 18)
         for note in _arpeggio(tune, player, piece, low, rng)
     ]
+
+
+def _bursts(
+    tune: list[Note], player: Instrument, piece: Piece, ladder: list[int], rng: np.random.Generator
+) -> list[Note]:
+    """Calls of a few events, then a pause: telephones ring, birds chirp, guns are fired."""
+    notes, start, end = [], 0.0, tune[-1].start + tune[-1].duration
+    usual = int(rng.integers(2, 6))
+    while start < end:
+        call = tune[int(rng.integers(len(tune)))]
+        for _ in range(max(1, usual + int(rng.integers(-1, 2)))):
+            notes.append(Note(start, call.duration, call.key, int(np.clip(call.velocity + rng.normal(4, 6), 50, 124))))
+            start += call.duration + LEAST_GAP_S
+        start += float(rng.uniform(0.15, 0.8))
+    return notes
 
 
 def _beat(player: Instrument, piece: Piece, seconds: float, rng: np.random.Generator) -> list[Note]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from avsep_lib.embedded.instruments import Instrument, instrument
+from avsep_lib.embedded.catalogue import instrument
+from avsep_lib.embedded.instruments import Instrument
 from avsep_lib.embedded.melody import Note, Piece, choose_piece, compose
 from avsep_lib.embedded.plan import Clip
 from avsep_lib.embedded.recording import Recording, choose_recording, record, rms
@@ -62,7 +63,8 @@ class Performance:
         """Yield uint8 pictures of shape (frame_size, frame_size, 3); frame k shows the time k / fps."""
         from avsep_lib.embedded.drawing.scene import Scene
 
-        scene = Scene(self.players, self.notes, self.piece, self.drawing_seed, self.settings.frame_size)
+        size, clutter = self.settings.frame_size, self.settings.clutter
+        scene = Scene(self.players, self.notes, self.piece, self.drawing_seed, size, clutter)
         for number in range(self.settings.n_frames):
             yield scene.frame(number / self.settings.fps)
 
@@ -73,7 +75,7 @@ def perform(clip: Clip, settings: EmbeddedSettings) -> Performance:
     rng = np.random.Generator(np.random.PCG64(clip.seed("melody")))
     piece = choose_piece(players, rng)
     lead = float(rng.uniform(*LEAD_S))
-    recording = choose_recording(clip.seed("recording"))
+    recording = choose_recording(clip.seed("recording"), settings.noise_db)
     dry, parts, programs = np.zeros(settings.n_samples), [], []
     for number, player in enumerate(players):
         own = np.random.Generator(np.random.PCG64(seed_of(clip.seed("melody"), number)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LEVEL_DBFS = (-27.0, -21.0)
+NOISE_DB = (-52.0, -36.0)  # a quiet room
 KNEE = 0.6
 CEILING = 0.98
 
@@ -45,15 +46,15 @@ class Recording:
     seed: int
 
 
-def choose_recording(seed: int) -> Recording:
-    """Draw a recording condition."""
+def choose_recording(seed: int, noise_db: tuple[float, float] = NOISE_DB) -> Recording:
+    """Draw a recording condition with background noise between the two levels `noise_db`."""
     rng = np.random.Generator(np.random.PCG64(seed))
     return Recording(
         rt60=float(np.exp(rng.uniform(np.log(0.12), np.log(0.9)))),
         wet_db=float(rng.uniform(-20, -6)),
         tilt_db=float(rng.uniform(-2.0, 2.0)),
         low_cut_hz=float(rng.uniform(20, 60)),
-        noise_db=float(rng.uniform(-52, -36)),
+        noise_db=float(rng.uniform(*noise_db)),
         noise_colour=float(rng.uniform(0.3, 1.7)),
         level_dbfs=float(rng.uniform(*LEVEL_DBFS)),
         seed=seed,

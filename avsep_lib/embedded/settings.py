@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from avsep_lib import settings as plain_settings
-from avsep_lib.embedded.instruments import DUET_TYPES, MUSIC_CLASSES, instrument
+from avsep_lib.embedded.catalogue import SETS, expand, instrument
+from avsep_lib.embedded.instruments import DUET_TYPES, MUSIC_CLASSES
+from avsep_lib.embedded.recording import NOISE_DB
 from avsep_lib.errors import ConfigError, DataError
 
 SPLITS = ("train", "val", "test", "pretrain")
@@ -20,6 +22,8 @@ LIMITS = {  # smallest and largest sensible value
     "frame_size": (32, 1024),
     "sample_rate": (8000, 48000),
     "n_mp4": (0, 10_000),
+    "noise_db": (-90.0, 0.0),
+    "clutter": (0, 40),
     "seed": (0, 2**62),
 }
 
@@ -31,7 +35,8 @@ class EmbeddedSettings:
     Attributes
     ----------
     classes : tuple of str
-        Instruments; at least two, each known to `avsep_lib.embedded.instruments`.
+        At least two, each known to `avsep_lib.embedded.catalogue`; the name of a set (``music``, ``music21``,
+        ``wild``) stands for its classes.
     videos_per_class : dict
         Solo videos of each class per split (``train``, ``val``, ``test``: at least 2; ``pretrain``: at least 1).
     duets : dict
@@ -42,6 +47,10 @@ class EmbeddedSettings:
         Frames per second, frame width and height in pixels (even, for H.264), audio samples per second.
     n_mp4 : int
         How many clips are also written as MP4.
+    noise_db : (float, float)
+        Background noise relative to the sound, in dB: every video draws a level between the two.
+    clutter : (int, int)
+        Fewest and most objects strewn about the picture that make no sound.
     soundfont : str
         Path of another General-MIDI SoundFont; empty names the one inside pretty_midi.
     seed : int
@@ -58,10 +67,13 @@ class EmbeddedSettings:
     frame_size: int = 96
     sample_rate: int = 22050
     n_mp4: int = 6
+    noise_db: tuple[float, float] = NOISE_DB
+    clutter: tuple[int, int] = (0, 0)
     soundfont: str = ""
     seed: int = 1234
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", expand(self.classes))
         _check_classes(self.classes)
         _check_counts("videos_per_class", self.videos_per_class, SPLITS, smallest=2)
         _check_counts("duets", self.duets, SPLITS[:3], smallest=0)
@@ -72,8 +84,10 @@ class EmbeddedSettings:
             )
         for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
-            if not low <= value <= high:
+            if not all(low <= v <= high for v in (value if isinstance(value, tuple) else (value,))):
                 raise ConfigError(f"{PLACE}: {name} is {value}; choose a value from {low} to {high}")
+        for name in ("noise_db", "clutter"):
+            _check_range(name, getattr(self, name))
         if self.frame_size % 2:
             raise ConfigError(f"{PLACE}: frame_size is {self.frame_size}; H.264 needs an even number of pixels")
 
@@ -128,7 +142,14 @@ def _check_classes(classes: tuple[str, ...]) -> None:
     for name in classes:
         instrument(name)
     if len(classes) < 2 or len(set(classes)) != len(classes):
-        raise ConfigError(f"{PLACE}: classes is {classes}; name at least two different instruments")
+        raise ConfigError(
+            f"{PLACE}: classes is {classes}; name at least two different ones, or a set: {', '.join(SETS)}"
+        )
+
+
+def _check_range(name: str, values: tuple[float, ...]) -> None:
+    if len(values) != 2 or values[0] > values[1]:
+        raise ConfigError(f"{PLACE}: {name} is {values}; write two numbers, the smaller one first")
 
 
 def _check_counts(name: str, counts: Mapping[str, int], splits: tuple[str, ...], smallest: int) -> None:

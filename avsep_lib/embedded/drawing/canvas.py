@@ -9,7 +9,7 @@ from math import cos, sin, sqrt
 import numpy as np
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.path import Path
-from matplotlib.transforms import Affine2D
+from matplotlib.transforms import Affine2D, TransformedPath
 
 from avsep_lib.embedded.drawing.palette import Colour, shade
 from avsep_lib.embedded.drawing.shapes import Point, disc, polyline
@@ -51,6 +51,15 @@ class Canvas:
             yield
         finally:
             self._matrix = before
+
+    @contextmanager
+    def within(self, path: Path) -> Iterator[None]:
+        """Inside the block nothing is painted outside `path`."""
+        self._context.set_clip_path(TransformedPath(path, Affine2D(self._matrix)))
+        try:
+            yield
+        finally:
+            self._context.set_clip_path(None)
 
     def draw(
         self, path: Path, fill: Colour | None = None, line: Colour | None = None, width: float = 0.0, alpha: float = 1.0

@@ -6,12 +6,14 @@ import numpy as np
 
 from avsep_lib.embedded.drawing.backdrop import draw_backdrop, draw_foreground, light_map
 from avsep_lib.embedded.drawing.canvas import Canvas
+from avsep_lib.embedded.drawing.clutter import draw_clutter, draw_occluders
 from avsep_lib.embedded.drawing.motion import Motion
 from avsep_lib.embedded.drawing.person import choose_look
 from avsep_lib.embedded.drawing.stage import PROPS, Player
+from avsep_lib.embedded.drawing.things import Thing, choose_paint, designs
 from avsep_lib.embedded.instruments import Instrument
 from avsep_lib.embedded.melody import Note, Piece
-from avsep_lib.embedded.seeds import seed_of
+from avsep_lib.embedded.seeds import generator, seed_of
 
 SCALE = {1: (0.60, 0.72), 2: (0.42, 0.49)}  # of a player, by how many there are
 NECK_Y = {1: (0.30, 0.37), 2: (0.36, 0.43)}
@@ -19,6 +21,8 @@ PLACES = {1: (0.5,), 2: (0.29, 0.72)}
 BRIGHTNESS = (85.0, 165.0)  # of a picture, mean over its pixels
 CAST = 16.0  # spread of the channels around it
 REACH = (25.0, 235.0)  # what a backdrop can be repainted to
+MOST_OCCLUDERS = 2
+EDGE = 0.9  # where they are, of a player's size
 
 
 class Scene:
@@ -36,16 +40,32 @@ class Scene:
         Seed of everything visible.
     size : int
         Width and height of a frame in pixels.
+    clutter : (int, int)
+        Fewest and most objects that make no sound.
     """
 
-    def __init__(self, players: list[Instrument], notes: list[list[Note]], piece: Piece, seed: int, size: int) -> None:
+    def __init__(
+        self,
+        players: list[Instrument],
+        notes: list[list[Note]],
+        piece: Piece,
+        seed: int,
+        size: int,
+        clutter: tuple[int, int] = (0, 0),
+    ) -> None:
         rng = np.random.Generator(np.random.PCG64(seed))
         self._canvas, self._front = Canvas(size), seed_of(seed, "foreground")
         self._players = [
-            _player(player.name, own, piece.beat, number, len(players), seed_of(seed, "player", number))
+            (_player if player.name in PROPS else _thing)(
+                player.name, own, piece.beat, number, len(players), seed_of(seed, "player", number)
+            )
             for number, (player, own) in enumerate(zip(players, notes))
         ]
         draw_backdrop(self._canvas, rng)
+        mess, self._before = generator(seed, "clutter"), seed_of(seed, "occluders")
+        count = int(mess.integers(clutter[0], clutter[1] + 1))
+        self._occluders = min(count // 3, MOST_OCCLUDERS)
+        draw_clutter(self._canvas, count - self._occluders, mess)
         self._backdrop = self._canvas.pixels.copy()
         self._light = light_map(size, rng)
         self._grain = rng.normal(0, rng.uniform(0.5, 2.5), (2 * size, 2 * size, 1)).astype(np.float32)
@@ -66,6 +86,9 @@ class Scene:
         canvas.pixels[:] = self._backdrop
         for player in self._players:
             player.draw(canvas, time)
+        before = generator(self._before)
+        for player in self._players if self._occluders else ():
+            draw_occluders(canvas, self._occluders, player.x, player.y, EDGE * player.scale, before)
         draw_foreground(canvas, np.random.Generator(np.random.PCG64(self._front)))
         return canvas.pixels[..., :3].copy()
 
@@ -79,6 +102,19 @@ def _player(name: str, notes: list[Note], beat: float, number: int, count: int, 
         x=PLACES[count][number] + float(rng.uniform(-0.05, 0.05) / count),
         y=float(rng.uniform(*NECK_Y[count])),
         scale=float(rng.uniform(*SCALE[count])),
+    )
+
+
+def _thing(name: str, notes: list[Note], beat: float, number: int, count: int, seed: int) -> Thing:
+    rng = generator(seed)
+    return Thing(
+        design=designs()[name],
+        paint=choose_paint(rng),
+        motion=Motion(notes, beat, float(rng.uniform(0, 2 * np.pi))),
+        x=PLACES[count][number] + float(rng.uniform(-0.2, 0.2) / count),
+        y=float(rng.uniform(0.32, 0.68)),
+        scale=float(rng.uniform(0.19, 0.28)) / count**0.5,
+        angle=float(rng.uniform(-0.4, 0.4)),
     )
 
 
