@@ -209,6 +209,34 @@ def test_every_caption_of_a_group_means_something_else(toy: ClipStore) -> None:
     assert len({text for _ in range(20) for text in FrameSampler(toy, 32).draw(rng, 1)[1]}) > 3, "captions must vary"
 
 
+def test_groups_of_a_few_classes_are_drawn_anew(toy: ClipStore) -> None:
+    rng = np.random.default_rng(0)
+    waves, captions = WaveformSampler(toy, N_SAMPLES).draw(rng, groups=2, mixtures=1, group_size=2)
+    assert waves.shape == (2 * (2 + 1), N_SAMPLES)
+    frames = FrameSampler(toy, 32)
+    seen = []
+    for _ in range(20):
+        images, captions = frames.draw(rng, 1, group_size=2)
+        assert images.shape == (2, 3, 32, 32)
+        seen.append(frozenset(name for name in CLASSES if any(spoken([name]) in text for text in captions)))
+    assert {len(group) for group in seen} == {2}
+    assert len(set(seen)) == 3  # every pair of the three classes comes up
+    # the pairs of a group are pairs of its classes, or a mixture's caption could have no matching solo
+    _, captions = WaveformSampler(toy, N_SAMPLES).draw(rng, groups=1, mixtures=9, group_size=2)
+    meanings = [frozenset(name for name in CLASSES if spoken([name]) in text) for text in captions]
+    assert meanings[2] == meanings[0] | meanings[1]
+
+
+@pytest.mark.parametrize("group_size", [0, 3, 50])
+def test_a_group_of_every_class_is_the_same_draw(toy: ClipStore, group_size: int) -> None:
+    sampler, frames = WaveformSampler(toy, N_SAMPLES), FrameSampler(toy, 32)
+    for draw in (lambda rng, *size: sampler.draw(rng, 2, 2, *size), lambda rng, *size: frames.draw(rng, 2, *size)):
+        inputs, captions = draw(np.random.default_rng(3))
+        same, others = draw(np.random.default_rng(3), group_size)
+        assert captions == others
+        assert torch.equal(inputs, same)
+
+
 def test_same_seed_same_bytes_and_another_seed_another_key(toy: ClipStore, tmp_path: Path) -> None:
     short = AUDIO | {"steps": 2, "warmup": 1}
     for name, settings in (("a", short), ("b", short), ("c", short | {"seed": 1})):
@@ -411,6 +439,8 @@ def test_encoders_package_is_torch_free() -> None:
         (AudioEncoderSettings, {"spec_size": 100}, "multiple of n_mels"),
         (AudioEncoderSettings, {"depths": [1, 1]}, "differ in length"),
         (AudioEncoderSettings, {"steps": 0}, "at least 1"),
+        (AudioEncoderSettings, {"group_size": 1}, "at least 2 classes"),
+        (ImageEncoderSettings, {"group_size": -3}, "at least 2 classes"),
     ],
 )
 def test_settings_are_strict(cls: type, values: dict, words: str) -> None:

@@ -1,4 +1,4 @@
-"""Training batches of the mini encoders: seeded, with every class once per contrast group.
+"""Training batches of the mini encoders: seeded, with every class at most once per contrast group.
 
 A batch is an array of inputs and one caption per input. In the contrastive loss all other captions of the group are
 negatives, so two captions of a group must never mean the same.
@@ -6,6 +6,7 @@ negatives, so two captions of a group must never mean the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -44,6 +45,13 @@ def pretraining_clips(clips: ClipStore) -> dict[str, list[str]]:
     return classes
 
 
+def draw_classes(rng: np.random.Generator, classes: Sequence[str], group_size: int) -> list[str]:
+    """The classes of one contrast group: all of them, or `group_size` drawn at random (0: all)."""
+    if not 0 < group_size < len(classes):
+        return list(classes)
+    return [classes[index] for index in sorted(rng.choice(len(classes), group_size, replace=False))]
+
+
 def _caption(rng: np.random.Generator, modality: str, labels: list[str]) -> str:
     """One random wording; the order of two labels is random too."""
     templates = TEMPLATES[modality]
@@ -64,9 +72,10 @@ class FrameSampler:
         row = clips.row(clip_id)
         return resize_crop(read_frames(clips.root / row.frames, int(row.n_frames)), size)
 
-    def draw(self, rng: np.random.Generator, groups: int) -> tuple[torch.Tensor, list[str]]:
+    def draw(self, rng: np.random.Generator, groups: int, group_size: int = 0) -> tuple[torch.Tensor, list[str]]:
         """Return uint8-range float images (groups * classes, 3, size, size) and their captions, group after group."""
-        labels = list(self.frames) * groups
+        classes = list(self.frames)
+        labels = [label for _ in range(groups) for label in draw_classes(rng, classes, group_size)]
         images = torch.stack([self.frames[label][rng.integers(len(self.frames[label]))] for label in labels])
         return augment(images, rng), [_caption(rng, "image", [label]) for label in labels]
 
@@ -140,7 +149,6 @@ class WaveformSampler:
                 raise DataError(
                     f"a pretraining clip of {label!r} has {shortest} samples, more than {n_samples} are needed"
                 )
-        self.pairs = list(combinations(self.waveforms, 2))
 
     def _crop(self, rng: np.random.Generator, label: str) -> np.ndarray:
         waveform = self.waveforms[label][rng.integers(len(self.waveforms[label]))]
@@ -149,16 +157,21 @@ class WaveformSampler:
         gain = 10 ** (rng.uniform(-GAIN_DB, GAIN_DB) / 20)
         return np.float32(gain) * (crop[1:] + np.float32(rng.uniform(-TILT, TILT)) * crop[:-1])
 
-    def draw(self, rng: np.random.Generator, groups: int, mixtures: int) -> tuple[torch.Tensor, list[str]]:
+    def draw(
+        self, rng: np.random.Generator, groups: int, mixtures: int, group_size: int = 0
+    ) -> tuple[torch.Tensor, list[str]]:
         """Return waveforms (groups * (classes + mixtures), n_samples) and their captions, group after group.
 
-        A group holds every class once and `mixtures` distinct pairs (all pairs when there are fewer).
+        A group holds every class (or `group_size` of them) once and `mixtures` distinct pairs of its classes (all
+        pairs when there are fewer).
         """
         batch: list[np.ndarray] = []
         captions: list[str] = []
         for _ in range(groups):
-            chosen = rng.choice(len(self.pairs), min(mixtures, len(self.pairs)), replace=False)
-            for labels in [(label,) for label in self.waveforms] + [self.pairs[index] for index in chosen]:
+            classes = draw_classes(rng, list(self.waveforms), group_size)
+            pairs = list(combinations(classes, 2))
+            chosen = rng.choice(len(pairs), min(mixtures, len(pairs)), replace=False)
+            for labels in [(label,) for label in classes] + [pairs[index] for index in chosen]:
                 batch.append(np.sum([self._crop(rng, label) for label in labels], axis=0, dtype=np.float32))
                 captions.append(_caption(rng, "audio", list(labels)))
         return torch.from_numpy(np.stack(batch)), captions

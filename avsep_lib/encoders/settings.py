@@ -18,7 +18,7 @@ class ImageEncoderSettings:
 
     `clip` reads only `weights` (a safetensors file; empty: fetched by tag, where the profile says `hub: online`).
     `groups` contrast groups make one training step; every class occurs once in a group, so that no two captions of
-    a group mean the same.
+    a group mean the same. Where a dataset has many classes, a group holds `group_size` of them, drawn anew each time.
     """
 
     kind: Literal["mini", "clip"] = "mini"
@@ -28,6 +28,7 @@ class ImageEncoderSettings:
     text_width: int = 64
     text_layers: int = 1
     groups: int = 3
+    group_size: int = 0  # classes of a group; 0: every class
     steps: int = 700
     learning_rate: float = 1.5e-3
     warmup: int = 150  # steps; with 40 the captions collapse to one point and hundreds of steps are lost
@@ -38,6 +39,7 @@ class ImageEncoderSettings:
 
     def __post_init__(self) -> None:
         _check_positive("image", self, ("image_size", "width", "groups", "steps"))
+        _check_group_size("image", self.group_size)
         if self.image_size % 32:
             raise ConfigError(
                 f"image encoder: image_size {self.image_size} is not a multiple of 32, the network's stride"
@@ -51,7 +53,8 @@ class AudioEncoderSettings:
     """Audio encoder: `mini` is trained here, `clap` is the HTS-AT audio tower of a LAION CLAP checkpoint.
 
     `clap` reads only `model`, `weights` and `n_samples`. `n_samples` is the length of a mixture, which is what the
-    encoder hears. A training step sees `groups` times every class alone and `mixtures` different pairs of classes.
+    encoder hears. A training step sees `groups` times every class alone and `mixtures` different pairs of classes, or
+    `group_size` random classes and pairs of these.
     As in HTS-AT, ``spec_size**2 / n_mels`` spectrogram frames are folded into a square of `spec_size`.
     """
 
@@ -66,6 +69,7 @@ class AudioEncoderSettings:
     text_width: int = 32
     text_layers: int = 1
     groups: int = 2
+    group_size: int = 0  # classes of a group; 0: every class
     mixtures: int = 11
     steps: int = 500
     learning_rate: float = 1.5e-3
@@ -78,6 +82,7 @@ class AudioEncoderSettings:
 
     def __post_init__(self) -> None:
         _check_positive("audio", self, ("n_samples", "spec_size", "n_mels", "n_fft", "embed_dim", "groups", "steps"))
+        _check_group_size("audio", self.group_size)
         if self.spec_size % self.n_mels:
             raise ConfigError(f"audio encoder: spec_size {self.spec_size} is not a multiple of n_mels {self.n_mels}")
         if len(self.depths) != len(self.heads):
@@ -88,3 +93,10 @@ def _check_positive(place: str, settings: object, names: tuple[str, ...]) -> Non
     for name in names:
         if getattr(settings, name) < 1:
             raise ConfigError(f"{place} encoder: {name} = {getattr(settings, name)}; it must be at least 1")
+
+
+def _check_group_size(place: str, group_size: int) -> None:
+    if group_size != 0 and group_size < 2:
+        raise ConfigError(
+            f"{place} encoder: group_size = {group_size}; contrast needs at least 2 classes, 0 takes every class"
+        )

@@ -122,7 +122,7 @@ def train_image(settings: ImageEncoderSettings, clips: ClipStore) -> tuple[MiniC
     model = MiniClip(settings).to(memory_format=torch.channels_last)  # a quarter faster on CPUs
 
     def draw(rng: np.random.Generator) -> tuple[torch.Tensor, list[str]]:
-        images, captions = sampler.draw(rng, settings.groups)
+        images, captions = sampler.draw(rng, settings.groups, settings.group_size)
         return normalise(images), captions
 
     return model, fit(model, draw, settings)
@@ -133,7 +133,11 @@ def train_audio(settings: AudioEncoderSettings, clips: ClipStore) -> tuple[MiniC
     sampler = WaveformSampler(clips, settings.n_samples)
     torch_seed("audio", settings.seed)
     model = MiniClap(settings, clips.sample_rate)
-    return model, fit(model, lambda rng: sampler.draw(rng, settings.groups, settings.mixtures), settings)
+
+    def draw(rng: np.random.Generator) -> tuple[torch.Tensor, list[str]]:
+        return sampler.draw(rng, settings.groups, settings.mixtures, settings.group_size)
+
+    return model, fit(model, draw, settings)
 
 
 def write_encoder(
