@@ -1,0 +1,109 @@
+"""One row of descriptors per test solo of a manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from avsep_lib.clips import read_audio
+from avsep_lib.descriptors import notes, pitch, spectra
+from avsep_lib.descriptors.catalogue import DESCRIPTORS
+from avsep_lib.errors import DataError
+from avsep_lib.manifest import is_solo, read_manifest
+
+COLUMNS = ("clip_id", "instrument", *(descriptor.column for descriptor in DESCRIPTORS))
+
+
+def describe(waveform: NDArray, sample_rate: int) -> dict[str, float]:
+    """All descriptors of one clip.
+
+    Parameters
+    ----------
+    waveform : ndarray, shape (samples,)
+        Mono, any level: no descriptor depends on it.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    dict of str to float
+        By column of `avsep_lib.descriptors.DESCRIPTORS`, in its order; NaN for what cannot be measured.
+
+    Raises
+    ------
+    DataError
+        For a waveform that is not one channel, too short for one long frame, or not finite.
+    """
+    waveform = np.asarray(waveform, dtype=float)
+    if waveform.ndim != 1 or waveform.size < spectra.window_length(spectra.LONG_S, sample_rate):
+        raise DataError(
+            f"waveform of shape {waveform.shape}; descriptors need one channel of {spectra.LONG_S} s or more"
+        )
+    if not np.isfinite(waveform).all():
+        raise DataError("the waveform holds NaN or infinity; replace the clip or drop its row from the manifest")
+    values = _of_notes(waveform, sample_rate) | _of_spectra(waveform, sample_rate)
+    return {descriptor.column: values[descriptor.column] for descriptor in DESCRIPTORS}
+
+
+def _of_notes(waveform: NDArray, sample_rate: int) -> dict[str, float]:
+    onsets, curve = notes.onset_times(waveform, sample_rate), notes.envelope(waveform, sample_rate)
+    return {
+        "attack_time_log10_s": notes.attack_time_log10_s(curve, onsets),
+        "onset_rate_per_s": notes.onset_rate_per_s(onsets, waveform.size / sample_rate),
+        "decay_time_s": notes.decay_time_s(curve, onsets),
+    }
+
+
+def _of_spectra(waveform: NDArray, sample_rate: int) -> dict[str, float]:
+    short, long = spectra.short_spectra(waveform, sample_rate), spectra.long_spectra(waveform, sample_rate)
+    peaks, found = spectra.partials(long), pitch.periods(waveform, sample_rate, long)
+    return {
+        "percussive_energy_percent": spectra.percussive_energy_percent(short),
+        "spectral_flux_percent": spectra.spectral_flux_percent(short),
+        "partials_above_minus_30_db": spectra.number_of_partials(peaks),
+        "spectral_entropy_bit": spectra.spectral_entropy_bit(long),
+        "inharmonicity_percent": pitch.inharmonicity_percent(peaks, found),
+        "harmonic_to_noise_db": pitch.harmonic_to_noise_db(found),
+        "spectral_centroid_hz": spectra.spectral_centroid_hz(long),
+        "median_pitch_hz": pitch.median_pitch_hz(found),
+    }
+
+
+def describe_solos(manifest: Path, split: str = "test") -> pd.DataFrame:
+    """Descriptors of every solo of one split, at the sample rate of its file.
+
+    Parameters
+    ----------
+    manifest : Path
+        See `avsep_lib.manifest`.
+    split : str
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `COLUMNS`, one row per clip, in the order of the manifest.
+
+    Raises
+    ------
+    DataError
+        If the split has no solo, or an audio file is missing, changed or silent.
+    """
+    table = read_manifest(manifest)
+    chosen = table[is_solo(table) & (table.split == split)]
+    if chosen.empty:
+        raise DataError(f"{manifest} has no solo in split {split!r}; descriptors are measured from solos")
+    rows = []
+    for clip in chosen.itertuples():
+        rate = int(clip.sample_rate)
+        waveform = read_audio(manifest.parent / clip.audio, rate, float(clip.duration_s), clip.sha256)
+        rows.append({"clip_id": clip.clip_id, "instrument": clip.labels, **describe(waveform, rate)})
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def undefined(table: pd.DataFrame) -> pd.Series:
+    """How many clips lack each descriptor, only those that any clip lacks."""
+    missing = table[[descriptor.column for descriptor in DESCRIPTORS]].isna().sum()
+    return missing[missing > 0]
