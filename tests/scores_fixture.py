@@ -12,12 +12,13 @@ MEANS = {  # dB above the mixture, with binary masks
     "middle_align": 1.6,
     "hier": 2.5,
     "hier_align": 2.9,
+    "hier_teacher": 0.7,
     "resnet18_late": 0.9,
     "mixture": 0.0,
     "ideal_binary": 7.6,
     "ideal_ratio": 8.1,
 }
-SEEDS = {"resnet18_late": [0], "mixture": [-1], "ideal_binary": [-1], "ideal_ratio": [-1]}
+SEEDS = {"resnet18_late": [0], "hier_teacher": [0], "mixture": [-1], "ideal_binary": [-1], "ideal_ratio": [-1]}
 
 
 def synthetic_scores(n_mixtures=88, seeds=(0, 1, 2), seed=0, silent=0):

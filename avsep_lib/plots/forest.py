@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ FOUND_COLORS = {
 MIN_HALF_WIDTH = 0.1  # dB: an axis is never zoomed into noise
 
 
-def forest(ax: Axes, table: pd.DataFrame, metric: str = "sdr_db") -> Axes:
+def forest(ax: Axes, table: pd.DataFrame, metric: str = "sdr_db", names: Sequence[str] | None = None) -> Axes:
     """One line per pair, the first on top: mean, interval over mixtures (thick) and across seeds (thin).
 
     Parameters
@@ -34,6 +35,8 @@ def forest(ax: Axes, table: pd.DataFrame, metric: str = "sdr_db") -> Axes:
         `seeds_high`, `detectable_effect`, `found`; `verdict`, text where a pair is a claim of the paper, is optional.
     metric : str
         For the axis label.
+    names : sequence of str, optional
+        One label per line instead of "candidate − baseline".
     """
     ax.axvline(0, color=TEXT, lw=0.9, zorder=1)
     for y, row in enumerate(table.itertuples()):
@@ -42,7 +45,7 @@ def forest(ax: Axes, table: pd.DataFrame, metric: str = "sdr_db") -> Axes:
         _segment(ax, y, row.low, row.high, color, 4.0)
         ax.plot(row.difference, y, "o", ms=6, color=color, zorder=3)
         ax.annotate(_words(row), (1.015, y), xycoords=("axes fraction", "data"), va="center", fontsize=7.5, color=TEXT)
-    names = [_name(row.candidate, row.baseline) for row in table.itertuples()]
+    names = names or [_name(row.candidate, row.baseline) for row in table.itertuples()]
     ax.set_yticks(range(len(table)), names)
     ax.set_ylim(len(table) - 0.4, -0.6)
     _limits(ax, table)

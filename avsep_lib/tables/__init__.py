@@ -14,7 +14,7 @@ from avsep_lib.tables.differences import (
     trained_at_all,
     with_claims,
 )
-from avsep_lib.tables.inputs import cost_files, load_scores, score_files, training_cost
+from avsep_lib.tables.inputs import cost_files, load_scores, score_files, steps_of_rows, training_cost
 from avsep_lib.tables.names import (
     CEILING,
     FLOOR,
@@ -23,10 +23,12 @@ from avsep_lib.tables.names import (
     METRICS,
     PAIRS,
     PAPER_ROWS,
+    SEPARATION,
     TABLE_1,
     TABLE_6,
     in_table_order,
 )
+from avsep_lib.tables.switches import lambda_sweep, switch_effects, switch_files
 
 __all__ = [
     "CEILING",
@@ -36,6 +38,7 @@ __all__ = [
     "METRICS",
     "PAIRS",
     "PAPER_ROWS",
+    "SEPARATION",
     "TABLE_1",
     "TABLE_6",
     "Comparable",
@@ -45,12 +48,16 @@ __all__ = [
     "cost_files",
     "differences",
     "in_table_order",
+    "lambda_sweep",
     "load_scores",
     "meaning",
     "score_files",
     "seed_means",
     "steadiness",
+    "steps_of_rows",
     "summary",
+    "switch_effects",
+    "switch_files",
     "trained_at_all",
     "training_cost",
     "with_claims",

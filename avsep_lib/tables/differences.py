@@ -7,13 +7,14 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from avsep_lib.claims.schema import Claim
 from avsep_lib.comparisons import INCONCLUSIVE, NOT_TESTABLE, Verdict
 from avsep_lib.config import load_profile
 from avsep_lib.intervals import DEFAULT_RESAMPLING, Interval, Resampling
 from avsep_lib.plots.style import label_of, metric_label
-from avsep_lib.published import Claim
 from avsep_lib.stats import common_mixtures, compare, holm, mixture_means, verdict
 from avsep_lib.tables.comparable import Comparable
+from avsep_lib.tables.inputs import steps_of_rows
 from avsep_lib.tables.names import CEILING, FLOOR, PAIRS, REFERENCES, in_table_order
 
 _COLUMNS = [
@@ -69,7 +70,7 @@ def _found(low: float, high: float) -> str:
 def claim_verdicts(
     data: Comparable, claims: Iterable[Claim], resampling: Resampling = DEFAULT_RESAMPLING
 ) -> pd.DataFrame:
-    """Verdict on each claim, for these trained models and for the methods trained again.
+    """Verdict on each claim of kind *difference*, for these trained models and for the methods trained again.
 
     A claim about a row that is not above the mixture is *not testable here*: noise has signs, too.
 
@@ -87,12 +88,14 @@ def claim_verdicts(
 
 
 def _judged(data: Comparable, claim: Claim, failed: set[str], resampling: Resampling) -> dict:
-    table = differences(data, [(claim.candidate, claim.baseline)], claim.metric, resampling)
+    test = claim.test
+    table = differences(data, [(test.candidate, test.baseline)], test.metric, resampling)
     line = table.iloc[0].to_dict()
-    named = {key: getattr(claim, key) for key in ("id", "sentence", "section", "metric", "direction")}
-    models = verdict(_interval(line, "low", "high", resampling.level), claim.direction)
-    again = verdict(_interval(line, "seeds_low", "seeds_high", resampling.level), claim.direction)
-    if untrained := [label_of(row) for row in (claim.candidate, claim.baseline) if row in failed]:
+    named = {key: getattr(claim, key) for key in ("id", "sentence", "section")}
+    named |= {"metric": test.metric, "direction": test.direction}
+    models = verdict(_interval(line, "low", "high", resampling.level), test.direction)
+    again = verdict(_interval(line, "seeds_low", "seeds_high", resampling.level), test.direction)
+    if untrained := [label_of(row) for row in (test.candidate, test.baseline) if row in failed]:
         models = again = Verdict(NOT_TESTABLE, f"not above the mixture: {', '.join(untrained)}")
     words = {"verdict": models.verdict, "why": models.reason, "verdict_trained_again": again.verdict}
     return named | line | words
@@ -127,10 +130,12 @@ def trained_at_all(data: Comparable, resampling: Resampling = DEFAULT_RESAMPLING
     return table.assign(mask=data.mask, to_ceiling=[ceiling - means.get(name, np.nan) for name in rows])
 
 
-def meaning(profile: str, checks: Iterable[pd.DataFrame]) -> str:
+def meaning(profile: str, checks: Iterable[pd.DataFrame], dataset: str = "music11") -> str:
     """One plain sentence from `trained_at_all` of each mask type: whether the numbers of a profile mean anything."""
-    training = load_profile(profile).training
-    size = f"Profile {profile}: {training.steps} steps of {training.batch_size} mixtures per run."
+    checks = list(checks)
+    steps = sorted(set(steps_of_rows(profile, checks[0]["candidate"], dataset).values()))
+    batch_size = load_profile(profile).training.batch_size
+    size = f"Profile {profile}, {dataset}: {' or '.join(map(str, steps))} steps of {batch_size} mixtures per run."
     above = pd.concat(checks).groupby("candidate")["found"].agg(lambda found: (found == "higher").all())
     if above.all():
         return f"{size} Every trained row is above the mixture with either mask."

@@ -51,6 +51,12 @@ def load_scores(files: Iterable[Path]) -> pd.DataFrame:
     return pd.concat([pd.read_csv(path) for path in files], ignore_index=True)
 
 
+def steps_of_rows(profile: str, methods: Iterable[str], dataset: str = "music11") -> dict[str, int]:
+    """Training steps of each table row."""
+    settings = load_profile(profile)
+    return {run.row: resolve(settings, run).training.steps for run in runs_of(settings, methods, dataset)}
+
+
 def cost_files(profile: str, methods: Iterable[str] = TABLE_6, dataset: str = "music11") -> list[Path]:
     """The ``cost.json`` of every run of the rows; DataError as `score_files`."""
     runs = runs_of(load_profile(profile), methods, dataset)

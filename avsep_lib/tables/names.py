@@ -12,8 +12,13 @@ FLOOR = "mixture"
 CEILING = {"binary": "ideal_binary", "soft": "ideal_ratio"}
 REFERENCES = (FLOOR, *CEILING.values())
 BACKBONE_ROW = "resnet18_late"
+TEACHER_ROW = "hier_teacher"
 TABLE_1 = ("late", "middle", "hier_align")
-TABLE_6 = (BACKBONE_ROW, *GRID)
+TABLE_2 = ("late", "middle", "hier", "hier_align")
+TABLE_3 = ("late", "middle", "hier", "hier_align")
+TABLE_6 = (BACKBONE_ROW, *GRID, TEACHER_ROW)
+# The paper's separation tables: dataset in its place, rows.
+SEPARATION = {1: ("music11", TABLE_1), 2: ("music21", TABLE_2), 3: ("wild", TABLE_3)}
 
 # (candidate, baseline): alignment within each fusion, fusions with and without it, the whole method, the backbone.
 PAIRS = (
@@ -27,11 +32,19 @@ PAIRS = (
     ("hier_align", "middle_align"),
     ("hier_align", "late"),
     ("late", BACKBONE_ROW),
+    (TEACHER_ROW, "hier"),
 )
 
 # Our row -> its name in paper/published.csv, by the paper's table.
 PAPER_ROWS = {
     1: {"late": "CLIPSep late", "middle": "CLIPSep middle", "hier_align": "HFRA hierarchical + align"},
+    2: {
+        "late": "CLIPSep late",
+        "middle": "CLIPSep middle",
+        "hier": "HFRA hierarchical",
+        "hier_align": "HFRA hierarchical + align",
+    },
+    3: {"late": "CLIPSep late", "middle": "CLIPSep middle", "hier_align": "HFRA hierarchical + align"},
     6: {
         "resnet18_late": "ResNet-18 late",
         "late": "CLIP late",
@@ -45,6 +58,6 @@ PAPER_ROWS = {
 
 def in_table_order(methods: Iterable[str]) -> list[str]:
     """Floor, backbone row, the grid, anything else, ceilings."""
-    order = (FLOOR, BACKBONE_ROW, *GRID)
+    order = (FLOOR, BACKBONE_ROW, *GRID, TEACHER_ROW)
     place = {name: i for i, name in enumerate(order)} | {name: len(order) + 1 for name in CEILING.values()}
     return sorted(methods, key=lambda name: (place.get(name, len(order)), name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from avsep_lib.published import published_table, row_notes
 from avsep_lib.tables.names import FLOOR, METRICS, PAPER_ROWS, REFERENCES
 
 MISSING = "–"
+OWN_NAMES = (None, 6)  # tables whose rows have our names; the others' have the paper's
 PAPER_COLUMN = "paper SDR / SIR / SAR"
 INFINITE = "inf (a)"
 FOOTNOTE = (
@@ -42,18 +43,33 @@ def interval_column(table: pd.DataFrame, mean: str, low: str, high: str, sign: s
     return [with_interval(*values, sign=sign) for values in zip(table[mean], table[low], table[high])]
 
 
-def separation_text(summary: pd.DataFrame, paper: int | None = None) -> pd.DataFrame:
+def separation_text(
+    summary: pd.DataFrame, paper: int | None = None, steps: Mapping[str, int] | None = None
+) -> pd.DataFrame:
     """A summary for readers, optionally with the published numbers of Table `paper` beside ours.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        From `avsep_lib.tables.summary`.
+    paper : int, optional
+        The paper's table.
+    steps : mapping, optional
+        Training steps by row, from `avsep_lib.tables.steps_of_rows`.
 
     Returns
     -------
     pandas.DataFrame
         `row`, `source`, (`paper SDR / SIR / SAR`,) one column per metric with its interval over mixtures,
-        `SDR, trained again` (interval across seeds), `mixtures`, `seeds`, `silent` (estimates, of all items).
+        `SDR, trained again` (interval across seeds), `mixtures`, `seeds`, (`steps`,) `silent` (estimates, of all
+        items).
     """
     names = PAPER_ROWS.get(paper, {})
     shown = {
-        "row": [names.get(method, label_of(method)) if paper == 1 else label_of(method) for method in summary["method"]]
+        "row": [
+            label_of(method) if paper in OWN_NAMES else names.get(method, label_of(method))
+            for method in summary["method"]
+        ]
     }
     shown["source"] = [_source(*line) for line in zip(summary["method"], summary["n_mixtures"])]
     if paper:
@@ -68,6 +84,8 @@ def separation_text(summary: pd.DataFrame, paper: int | None = None) -> pd.DataF
     again = interval_column(summary, "sdr_db", "sdr_db_seeds_low", "sdr_db_seeds_high")
     shown["SDR, trained again"] = [text if "[" in text else MISSING for text in again]
     shown["mixtures"], shown["seeds"] = summary["n_mixtures"].astype(str), _seed_counts(summary)
+    if steps:
+        shown["steps"] = [str(steps.get(method, MISSING)) for method in summary["method"]]
     shown["silent"] = [f"{silent} of {items}" for silent, items in zip(summary["n_silent"], summary["n_items"])]
     return pd.DataFrame(shown)
 
@@ -99,14 +117,6 @@ def with_quoted_rows(shown: pd.DataFrame, table: int, computed: tuple[str, ...])
     floor = (shown["row"] == label_of(FLOOR)).to_numpy()
     whole = pd.concat([shown[floor], quoted_rows(table, computed), shown[~floor]], ignore_index=True)
     return whole.fillna(MISSING)
-
-
-def quoted_table(table: int) -> pd.DataFrame:
-    """A published table that nothing here computes yet, every line marked so."""
-    numbers = published_table(table).map("{:.2f}".format).rename_axis("row").reset_index()
-    notes = row_notes(table)
-    status = "quoted, not computed yet"
-    return numbers.assign(source=status, note=[notes.get(row, MISSING) for row in numbers["row"]])
 
 
 def floor_text(checks: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -152,13 +162,42 @@ def differences_text(table: pd.DataFrame) -> pd.DataFrame:
             "dB": interval_column(table, "difference", "low", "high", sign="+"),
             "found": table["found"],
             "dB, trained again": _bounds(table),
-            "p (Holm)": table["p_holm"].map(
-                lambda p: MISSING if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
-            ),
+            "p (Holm)": _p_values(table["p_holm"]),
             "smallest detectable (dB)": table["detectable_effect"].map(with_interval),
             "mixtures": table["n_mixtures"].fillna(0).astype(int),
         }
     )
+
+
+def switches_text(binary: pd.DataFrame, soft: pd.DataFrame) -> pd.DataFrame:
+    """`avsep_lib.tables.switch_effects` of both mask types for readers; SDR improvement in dB."""
+    return pd.DataFrame(
+        {
+            "switch": binary["topic"],
+            "default": binary["default"],
+            "flipped": binary["flipped"],
+            "steps": _whole(binary["steps"]),
+            "default SDRi": binary["default_sdri_db"].map(with_interval),
+            "flipped SDRi": binary["sdri_db"].map(with_interval),
+            "effect (dB)": interval_column(binary, "difference", "low", "high", sign="+"),
+            "found": binary["found"],
+            "p (Holm)": _p_values(binary["p_holm"]),
+            "smallest detectable (dB)": binary["detectable_effect"].map(with_interval),
+            "effect, soft masks (dB)": interval_column(soft, "difference", "low", "high", sign="+"),
+            "ideal mask SDRi": binary["ceiling_db"].map(with_interval),
+            "mixtures": _whole(binary["n_mixtures"]),
+            "silent": _whole(binary["n_silent"]),
+            "note": [MISSING if line.found != NOT_TESTABLE else line.reason for line in binary.itertuples()],
+        }
+    )
+
+
+def _whole(column: pd.Series) -> list[str]:
+    return [MISSING if math.isnan(value) else str(int(value)) for value in column.astype(float)]
+
+
+def _p_values(column: pd.Series) -> list[str]:
+    return [MISSING if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in column]
 
 
 def _bounds(table: pd.DataFrame) -> list[str]:
@@ -193,9 +232,9 @@ def power_text(table: pd.DataFrame, paper: int) -> pd.DataFrame:
     Parameters
     ----------
     table : pandas.DataFrame
-        Verdicts of `claim_verdicts`.
+        Verdicts of `claim_verdicts`; a claim about a row that the paper's table does not have is left out.
     paper : int
-        Published table that holds both rows of every claim.
+        Published table.
 
     Returns
     -------
@@ -203,6 +242,7 @@ def power_text(table: pd.DataFrame, paper: int) -> pd.DataFrame:
         `tested as`, `in the paper (dB)`, `smallest detectable here (dB)`, `as large as the paper's would show here`.
     """
     printed, names = published_table(paper), PAPER_ROWS[paper]
+    table = table[table["candidate"].isin(names) & table["baseline"].isin(names)]
     columns = table["metric"].str.removesuffix("_db").str.upper()
     theirs = [
         printed.loc[names[candidate], column] - printed.loc[names[baseline], column]
