@@ -25,6 +25,7 @@ GROUPS = {
     "middle": "Middle",
     "hier": "Hierarchical",
 }
+SHORT = {"hier": "Hierarch.", "hier_align": "Hierarch.\n+ align", "mixture": "Mixture", "ideal_binary": "Ideal mask"}
 MIN_SPAN = 1.0  # dB: an axis is never zoomed into noise
 HALF = 0.21  # half the distance between the two bars of a group
 
@@ -39,6 +40,16 @@ def rows_figure(
     axes = figure.subplots(1, len(summaries), sharex=True)
     for ax, (mask, summary) in zip(axes, summaries.items()):
         rows_with_intervals(ax, summary, seeds[mask], names=names).set_title(f"{mask.capitalize()} masks")
+    seed_legend(figure)
+    return figure
+
+
+def datasets_figure(figure: Figure, summaries: Mapping[str, pd.DataFrame], seeds: Mapping[str, pd.DataFrame]) -> Figure:
+    """One panel of `rows_with_intervals` per dataset, by title; every panel has its own rows and its own scale."""
+    axes = figure.subplots(1, len(summaries))
+    for ax, (title, summary) in zip(axes, summaries.items()):
+        names = {method: SHORT.get(method, label_of(method)) for method in summary["method"]}
+        rows_with_intervals(ax, summary, seeds[title], names=names).set_title(title, fontsize=9)
     seed_legend(figure)
     return figure
 

@@ -14,7 +14,15 @@ from avsep_lib.tables.differences import (
     trained_at_all,
     with_claims,
 )
-from avsep_lib.tables.inputs import cost_files, load_scores, score_files, steps_of_rows, training_cost
+from avsep_lib.tables.inputs import (
+    cost_files,
+    encoder_files,
+    encoder_knowledge,
+    load_scores,
+    score_files,
+    steps_of_rows,
+    training_cost,
+)
 from avsep_lib.tables.names import (
     CEILING,
     FLOOR,
@@ -47,6 +55,8 @@ __all__ = [
     "comparable",
     "cost_files",
     "differences",
+    "encoder_files",
+    "encoder_knowledge",
     "in_table_order",
     "lambda_sweep",
     "load_scores",

@@ -11,7 +11,7 @@ from avsep_lib.config import Profile, Run, load_profile, profile_runs, resolve
 from avsep_lib.errors import DataError
 from avsep_lib.files import read_json
 from avsep_lib.paths import results_root
-from avsep_lib.tables.names import TABLE_6, in_table_order
+from avsep_lib.tables.names import SEPARATION, TABLE_6, in_table_order
 from avsep_lib.workflow import data_key
 
 
@@ -55,6 +55,28 @@ def steps_of_rows(profile: str, methods: Iterable[str], dataset: str = "music11"
     """Training steps of each table row."""
     settings = load_profile(profile)
     return {run.row: resolve(settings, run).training.steps for run in runs_of(settings, methods, dataset)}
+
+
+def encoder_files(profile: str) -> list[Path]:
+    """``sanity.csv`` of the frozen encoders of every dataset in a separation table."""
+    return [_finished(profile, f"data/{dataset}/embeddings/sanity.csv") for dataset, _ in SEPARATION.values()]
+
+
+def encoder_knowledge(files: Iterable[Path]) -> pd.DataFrame:
+    """Zero-shot accuracy of the frozen encoders on the test clips of each dataset, for readers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `dataset`, `encoder`, `accuracy` with its 95 % Wilson interval, `chance`, `clips`.
+    """
+    found = {path.parents[1].name: pd.read_csv(path) for path in files}
+    table = pd.concat(found, names=["dataset"]).reset_index("dataset")
+    table = table[table["task"] == "zero-shot class"]
+    cells = [f"{v:.3f} [{low:.3f}, {high:.3f}]" for v, low, high in zip(table["value"], table["low"], table["high"])]
+    kept = {"dataset": table["dataset"], "encoder": table["encoder"], "accuracy": cells}
+    chance = table["chance"].map("{:.3f}".format)
+    return pd.DataFrame({**kept, "chance": chance, "clips": table["n"].astype(str)}).reset_index(drop=True)
 
 
 def cost_files(profile: str, methods: Iterable[str] = TABLE_6, dataset: str = "music11") -> list[Path]:
