@@ -27,8 +27,15 @@ from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_artifa
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("avsep_lib", "config", "notebooks", "paper", "workflow", "requirements.lock")
 RULES = {"dataset", "clips", "encoder", "embed", "sanity", "mixtures", "features", "train", "score", "references"} | {
-    "canaries", "report", "publish", "all", *(f"notebook_{stem}" for stem in READS)
+    "descriptors", "latents", "probe", "canaries", "report", "publish", "all", *(f"notebook_{stem}" for stem in READS)
 }  # fmt: skip
+# Rules that no separator and no score depends on, and the module behind each.
+AFTERWARDS = {rule: f"avsep_lib.{rule}" for rule in ("descriptors", "latents", "probe", "canaries", "report", "publish")}
+READERS = {
+    "descriptors": {"notebook_05_fusion_stages", "notebook_11_audit"},
+    "latents": {"probe", "notebook_07_linear_probe", "notebook_08_modality_gap", "notebook_11_audit"},
+    "probe": {"notebook_07_linear_probe", "notebook_11_audit"},
+}
 LAST = {"report", "publish", "all"}
 PRESENT = [stem for stem in NOTEBOOKS if notebook_path(stem).exists() or (ROOT / notebook_path(stem)).exists()]
 
@@ -108,7 +115,7 @@ def users_of(module):
 
 
 def test_every_profile_plans_every_rule(fresh):
-    for profile in ("smoke", "demo", "paper"):
+    for profile in ("smoke", "demo", "demo-full", "paper"):
         assert set(stale(fresh, profile)) == RULES
 
 
@@ -138,10 +145,9 @@ def test_editing_what_only_notebooks_use_reruns_only_them(edit, module):
     users = users_of(module)
     assert users < {f"notebook_{stem}" for stem in READS}
     jobs = set(stale(edit(name, "\n", "\n# edited\n")))
-    elsewhere = {
-        rule for rule in ("report", "publish", "canaries") if Path(name) in library.modules_of(f"avsep_lib.{rule}")
-    }
-    assert jobs == users | elsewhere | (LAST if users or elsewhere else set())
+    elsewhere = {rule for rule, command in AFTERWARDS.items() if Path(name) in library.modules_of(command)}
+    readers = set().union(*(READERS.get(rule, set()) for rule in elsewhere))
+    assert jobs == users | elsewhere | readers | (LAST if users or elsewhere else set())
 
 
 def test_editing_scoring_trains_nothing(edit):
