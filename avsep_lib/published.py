@@ -1,18 +1,16 @@
-"""What the paper says: its numbers (``paper/published.csv``) and its claims (``paper/claims.yaml``), strictly read.
+"""The paper's numbers, ``paper/published.csv``, strictly read; its claims are `avsep_lib.claims`'.
 
-Those two files are the only copy of either in the repository. A published number is context: it was measured on other
-data, so nothing here subtracts one from ours.
+That file is the only copy of them in the repository. A published number is context: it was measured on other data, so
+nothing here subtracts one from ours.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from avsep_lib.errors import ConfigError
 from avsep_lib.paths import project_root
-from avsep_lib.settings import from_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,42 +19,9 @@ COLUMNS = ["table", "row", "column", "value", "unit", "page/section", "note"]
 UNITS = ("dB", "%", "1")
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A statement of the paper as one inequality between two rows of ``config/runs.csv``.
-
-    Attributes
-    ----------
-    id, sentence, section : str
-        Name, our wording, and where the paper says it.
-    candidate, baseline : str
-        Table rows; the claim is about candidate minus baseline.
-    metric : str
-        A column of the scores, in dB.
-    direction : {"greater", "less"}
-        The difference is greater, or less, than zero.
-    notebook : str
-        Where it is tested.
-    """
-
-    id: str
-    sentence: str
-    section: str
-    candidate: str
-    baseline: str
-    metric: str
-    direction: Literal["greater", "less"]
-    notebook: str
-
-
 def published_path() -> Path:
     """``paper/published.csv``."""
     return project_root() / "paper" / "published.csv"
-
-
-def claims_path() -> Path:
-    """``paper/claims.yaml``."""
-    return project_root() / "paper" / "claims.yaml"
 
 
 def load_published(path: Path | None = None) -> pd.DataFrame:
@@ -107,22 +72,3 @@ def row_notes(table: int, path: Path | None = None) -> pd.Series:
     numbers = load_published(path)
     part = numbers[(numbers["table"] == table) & (numbers["note"] != "")]
     return part.groupby("row", sort=False)["note"].agg(lambda notes: "; ".join(dict.fromkeys(notes)))
-
-
-def load_claims(notebook: str | None = None, path: Path | None = None) -> list[Claim]:
-    """The claims, or those that one notebook tests.
-
-    Raises
-    ------
-    ConfigError
-        Unknown or missing key, wrong type or direction, or an id given twice.
-    """
-    import yaml
-
-    path = path or claims_path()
-    entries = yaml.safe_load(path.read_text()) or []
-    claims = [from_dict(Claim, entry, f"{path} entry {number}") for number, entry in enumerate(entries, start=1)]
-    ids = [claim.id for claim in claims]
-    if twice := sorted({name for name in ids if ids.count(name) > 1}):
-        raise ConfigError(f"{path}: id {', '.join(twice)} occurs twice")
-    return [claim for claim in claims if notebook in (None, claim.notebook)]
