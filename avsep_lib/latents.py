@@ -1,0 +1,215 @@
+"""What every trained separator hears: pooled bottlenecks of the same waveforms, in one file per dataset.
+
+``python -m avsep_lib.latents`` runs the audio encoder of each U-Net of the grid over three groups of waveforms:
+
+- ``solos``: unmixed centre crops of all train, val and test solos, as recorded;
+- ``harsh``: those of val and test, recorded once more (`avsep_lib.probe.protocol`);
+- ``mixtures``: solo pairs of the training pool, and all val and test mixtures.
+
+Beside them lie three references on the same waveforms: the frozen audio encoder (the teacher), a separator that was
+never trained, and the network's input averaged over time. The bottleneck is the aligned vector itself: the spatial
+mean of the raw innermost convolution with batch norm in evaluation mode, before any visual condition.
+
+A tensor is named ``<representation>/<group>``; the metadata hold the items of each group in row order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from avsep_lib.audio import LOG_FLOOR, mix, warped_magnitudes
+from avsep_lib.cli import run_main
+from avsep_lib.clips import ClipStore
+from avsep_lib.config import Profile, Run, load_profile, profile_runs
+from avsep_lib.encoders import load_audio_encoder
+from avsep_lib.encoders.base import AudioEncoder
+from avsep_lib.encoders.embed import centre_crop
+from avsep_lib.errors import DataError
+from avsep_lib.files import atomic_path
+from avsep_lib.inputs import require
+from avsep_lib.manifest import is_solo, label_list
+from avsep_lib.methods.hfra import HFRA
+from avsep_lib.mixtures import load_sources, read_list
+from avsep_lib.models.separator import Separator
+from avsep_lib.paths import data_root
+from avsep_lib.probe.protocol import preset_role, recorded_again
+from avsep_lib.settings import AudioSettings
+from avsep_lib.tables.names import GRID
+from avsep_lib.workflow import data_key
+
+GROUPS = ("solos", "harsh", "mixtures")
+TEACHER, UNTRAINED, SPECTRUM = "audio_encoder", "untrained", "spectrum"
+N_POOL = 400  # mixtures of the pool that train the probe of two labels
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Read access to a file written by this module; use `Latents.open`.
+
+    Attributes
+    ----------
+    runs : DataFrame
+        Indexed by representation: `row` of a table and `seed` (-1 where nothing is trained by a seed).
+    """
+
+    path: Path
+    runs: pd.DataFrame
+    _items: dict[str, dict[str, list]]
+
+    @classmethod
+    def open(cls, path: str | Path) -> Latents:
+        """Open a file; DataError when it is missing, truncated or of another format."""
+        try:
+            with safe_open(path, framework="numpy") as file:
+                header = json.loads(file.metadata()["latents"])
+        except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise DataError(f"latents {path} cannot be read ({error}); run `make figures`, which writes them") from None
+        runs = pd.DataFrame(header["runs"], columns=["name", "row", "seed"]).set_index("name")
+        return cls(Path(path), runs, header["items"])
+
+    def items(self, group: str) -> pd.DataFrame:
+        """Items of a group in row order: `item`, `split`, `labels`, `videos`, and `preset_role` for solos."""
+        return pd.DataFrame(self._items[group])
+
+    def vectors(self, name: str, group: str) -> np.ndarray:
+        """Vectors of one representation, float32 (n_items, dimensions)."""
+        with safe_open(self.path, framework="numpy") as file:
+            return file.get_tensor(f"{name}/{group}")
+
+
+def solo_items(store: ClipStore, provenance: Path) -> pd.DataFrame:
+    """All solos that are not pretraining data, with the preset's role for the probe where presets are known."""
+    table = store.table[is_solo(store.table) & (store.table.split != "pretrain")].reset_index(drop=True)
+    items = table.rename(columns={"clip_id": "item", "video_id": "videos"})[["item", "split", "labels", "videos"]]
+    items["preset"] = ""
+    if provenance.exists():
+        known = pd.read_csv(provenance, dtype=str).set_index("clip_id")["programs"]
+        items["preset"] = items["item"].map(known).fillna("")
+    return items.assign(preset_role=preset_role(items))
+
+
+def mixture_items(store: ClipStore, mixtures: Path, n_pool: int = N_POOL) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """Two-label mixtures (pool pairs of solos first, then val and test) and their rows of the lists."""
+    items, rows = [], []
+    for name, split in (("pool", "train"), ("val", "val"), ("test", "test")):
+        kept = 0
+        for mixture_id, group in read_list(mixtures, name).groupby("mixture_id", sort=False):
+            clips = store.table.loc[group.clip_id]
+            labels = sorted({label for text in clips.labels for label in label_list(text)})
+            if len(labels) != len(group) or (name == "pool" and kept == n_pool):
+                continue
+            kept += 1
+            items.append((mixture_id, split, "|".join(labels), "|".join(clips.video_id)))
+            rows.append(group)
+    return pd.DataFrame(items, columns=["item", "split", "labels", "videos"]), rows
+
+
+def groups_of(
+    store: ClipStore, provenance: Path, mixtures: Path, audio: AudioSettings
+) -> Iterator[tuple[str, pd.DataFrame, np.ndarray]]:
+    """Name, items and waveforms, float32 (n, n_samples), of each group."""
+    solos = solo_items(store, provenance)
+    crops = np.stack([centre_crop(store.waveform(clip_id), audio.n_samples) for clip_id in solos["item"]])
+    yield "solos", solos, crops
+    again = solos[solos["split"] != "train"]
+    harsh = [recorded_again(crops[i], clip_id, audio.sample_rate) for i, clip_id in again["item"].items()]
+    yield "harsh", again, np.stack(harsh)
+    items, rows = mixture_items(store, mixtures)
+    sources = torch.from_numpy(np.stack([load_sources(store, group, audio) for group in rows]))
+    yield "mixtures", items, mix(sources)[0].numpy()
+
+
+@torch.inference_mode()
+def bottlenecks(model: Separator, log_magnitude: torch.Tensor) -> np.ndarray:
+    """`SeparatorOutput.bottleneck` without the decoder, which it does not depend on; float32 (n, 512)."""
+    model.eval()
+    parts = [model.unet.encode(batch)[-1].mean(dim=(-2, -1)) for batch in log_magnitude.split(BATCH)]
+    return torch.cat(parts).numpy()
+
+
+def untrained(settings: HFRA, seed: int) -> Separator:
+    """The same network with the initial weights of a seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Separator(settings.config.model)
+
+
+def represent(
+    waveforms: np.ndarray, models: dict[str, Separator], teacher: AudioEncoder, audio: AudioSettings
+) -> dict[str, np.ndarray]:
+    """Vectors of every representation of a batch of waveforms (n, n_samples)."""
+    batches = torch.from_numpy(waveforms).split(BATCH)
+    log_magnitude = torch.cat([warped_magnitudes(b, audio, LOG_FLOOR).log() for b in batches])[:, None]
+    log_magnitude = log_magnitude.contiguous(memory_format=torch.channels_last)
+    heard = {name: bottlenecks(model, log_magnitude) for name, model in models.items()}
+    heard[TEACHER] = np.concatenate([teacher.encode(b.numpy(), audio.sample_rate) for b in batches])
+    heard[SPECTRUM] = log_magnitude[:, 0].mean(dim=-1).numpy()
+    return heard
+
+
+def grid_runs(profile: Profile, dataset: str) -> list[Run]:
+    """Runs of the grid's rows on a dataset, audio settings not switched; DataError when there is none."""
+    runs = [run for run in profile_runs(profile) if data_key(run) == dataset and run.row in GRID]
+    if not runs:
+        raise DataError(
+            f"profile {profile.name!r} trains no row of {', '.join(GRID)} on {dataset}; see config/runs.csv"
+        )
+    return runs
+
+
+def write_latents(profile: Profile, dataset: str, out: Path) -> Path:
+    """Compute and write the latents of a dataset.
+
+    Raises
+    ------
+    DataError
+        For a run or an input that is missing; says which command makes it.
+    """
+    runs, data = grid_runs(profile, dataset), data_root(profile.name, dataset)
+    paths = require(profile.name, *(f"runs/{run.run_id}/model.safetensors" for run in runs))
+    methods = {run.run_id: HFRA.load(path) for run, path in zip(runs, paths)}
+    names = [(run.run_id, run.row, run.seed) for run in runs]
+    models = {name: method.model for name, method in methods.items()}
+    for seed in sorted({run.seed for run in runs}):
+        models[f"{UNTRAINED}-s{seed}"] = untrained(next(iter(methods.values())), seed)
+        names.append((f"{UNTRAINED}-s{seed}", UNTRAINED, seed))
+    names += [(TEACHER, TEACHER, -1), (SPECTRUM, SPECTRUM, -1)]
+    teacher = load_audio_encoder(profile.encoders.audio, data / "encoders" / "audio")
+    store = ClipStore.open(data / "clips")
+    tensors, items = {}, {}
+    for group, table, waveforms in groups_of(
+        store, data / "dataset" / "provenance.csv", data / "mixtures", profile.audio
+    ):
+        items[group] = table.to_dict("list")
+        heard = represent(waveforms, models, teacher, profile.audio)
+        tensors |= {f"{name}/{group}": np.ascontiguousarray(rows) for name, rows in heard.items()}
+    with atomic_path(out) as path:
+        save_file(tensors, path, {"latents": json.dumps({"runs": names, "items": items})})
+    return out
+
+
+def main() -> None:
+    """Command line: latents of all runs of the grid on one dataset."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--profile", required=True)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    write_latents(load_profile(arguments.profile), arguments.dataset, arguments.out)
+
+
+if __name__ == "__main__":
+    run_main(main)
