@@ -209,6 +209,17 @@ def test_every_caption_of_a_group_means_something_else(toy: ClipStore) -> None:
     assert len({text for _ in range(20) for text in FrameSampler(toy, 32).draw(rng, 1)[1]}) > 3, "captions must vary"
 
 
+def test_transpositions_that_are_too_short_are_left_out(toy: ClipStore) -> None:
+    """Two semitones up, a 3 s clip no longer holds a mixture of 2.8 s; that used to stop the workflow."""
+    length = len(toy.waveform(toy.table.clip_id.iloc[0]))
+    counts = {
+        n: len(next(iter(WaveformSampler(toy, n).waveforms.values()))) for n in (N_SAMPLES, length - 900, length - 1)
+    }
+    assert counts == {N_SAMPLES: 6 * 5, length - 900: 6 * 4, length - 1: 6 * 3}
+    with pytest.raises(DataError, match=f"has {length} samples, more than {length} are needed"):
+        WaveformSampler(toy, length)
+
+
 def test_groups_of_a_few_classes_are_drawn_anew(toy: ClipStore) -> None:
     rng = np.random.default_rng(0)
     waves, captions = WaveformSampler(toy, N_SAMPLES).draw(rng, groups=2, mixtures=1, group_size=2)

@@ -141,14 +141,18 @@ class WaveformSampler:
     def __init__(self, clips: ClipStore, n_samples: int) -> None:
         self.n_samples = n_samples
         self.waveforms = {
-            label: [version for clip_id in ids for version in transposed(clips.waveform(clip_id), clips.sample_rate)]
+            label: [version for clip_id in ids for version in self._versions(clips, clip_id)]
             for label, ids in pretraining_clips(clips).items()
         }
-        for label, waveforms in self.waveforms.items():
-            if (shortest := min(map(len, waveforms))) <= n_samples:
-                raise DataError(
-                    f"a pretraining clip of {label!r} has {shortest} samples, more than {n_samples} are needed"
-                )
+
+    def _versions(self, clips: ClipStore, clip_id: str) -> list[np.ndarray]:
+        """The clip at every transposition that leaves it long enough: played faster, a short one may not be."""
+        waveform = clips.waveform(clip_id)
+        if len(waveform) <= self.n_samples:
+            raise DataError(
+                f"pretraining clip {clip_id!r} has {len(waveform)} samples, more than {self.n_samples} are needed"
+            )
+        return [version for version in transposed(waveform, clips.sample_rate) if len(version) > self.n_samples]
 
     def _crop(self, rng: np.random.Generator, label: str) -> np.ndarray:
         waveform = self.waveforms[label][rng.integers(len(self.waveforms[label]))]
