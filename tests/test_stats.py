@@ -227,11 +227,18 @@ def test_sign_flip_p_value_is_uniform_without_an_effect():
     assert np.mean(p_values) == pytest.approx(0.5, abs=0.06)
 
 
-@pytest.mark.parametrize("df", [10, 40, 200])
-def test_detectable_effect_has_eighty_percent_power(df):
-    shift = detectable_effect(1.0, df)
-    critical = scipy_stats.t.ppf(0.975, df)
-    assert scipy_stats.nct.sf(critical, df, shift) == pytest.approx(0.8, abs=0.01)
+@pytest.mark.parametrize("df", [1, 2, 4.5, 40, 200])
+def test_the_detectable_effect_of_one_experiment_is_found_in_the_next(df):
+    rng = np.random.default_rng(16)
+    errors, repeated = np.sqrt(rng.chisquare(df, (2, 100_000)) / df)
+    effects = detectable_effect(1.0, df) * errors
+    t_values = (effects + rng.standard_normal(errors.size)) / repeated
+    assert np.mean(t_values > scipy_stats.t.ppf(0.975, df)) == pytest.approx(0.8, abs=0.01)
+
+
+def test_the_detectable_effect_with_a_known_error_is_the_textbooks():
+    assert detectable_effect(2.0, 1e7) == pytest.approx(2 * (1.959964 + 0.841621), rel=1e-4)
+    assert np.isnan(detectable_effect(1.0, 0))
 
 
 def test_a_fixed_model_is_paired_with_every_seed():
