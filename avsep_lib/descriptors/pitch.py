@@ -72,19 +72,13 @@ def _autocorrelation(waveform: NDArray, sample_rate: int, long: Spectra) -> NDAr
     """Of every active frame, lags in steps of ``1 / (4 * sample_rate)``, one at lag 0."""
     length = window_length(LONG_S, sample_rate)
     padded = np.pad(np.asarray(waveform, dtype=float), length // 2)
-    frames = librosa.util.frame(padded, frame_length=length, hop_length=long.hop, axis=0)[
-        long.active[: _count(padded, length, long)]
-    ]
+    frames = librosa.util.frame(padded, frame_length=length, hop_length=long.hop, axis=0)[long.active]
     frames = frames - frames.mean(axis=1, keepdims=True)
     n_lags = int(FINENESS * sample_rate / LOWEST_HZ) + 2 * FINENESS
     of_window = _correlate(np.hanning(length)[None], n_lags)
     of_frames = _correlate(frames * np.hanning(length), n_lags)
     energy = np.maximum(of_frames[:, :1], np.finfo(float).tiny)
     return of_frames / energy / (of_window / of_window[:, :1])
-
-
-def _count(padded: NDArray, length: int, long: Spectra) -> int:
-    return 1 + (len(padded) - length) // long.hop
 
 
 def _correlate(frames: NDArray, n_lags: int) -> NDArray:
