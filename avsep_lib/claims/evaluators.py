@@ -56,19 +56,41 @@ def described(test: schema.Test) -> str:
 
 def _difference(claim: schema.Claim, evidence: Evidence) -> Outcome:
     test = claim.test
+    if test.instruments:
+        return _instruments(claim, evidence)
     pair = (test.candidate, test.baseline)
     evidence.runs(test.dataset, pair)
     rows = _rows(claim, evidence, pair)
     evidence.require_trained(test.dataset, rows, pair)
     data = evidence.scores(test.dataset, rows)
-    part = _of_instruments(data, test.instruments)
-    line = differences(part, [pair], test.metric, evidence.resampling).iloc[0]
+    line = differences(data, [pair], test.metric, evidence.resampling).iloc[0]
     level = evidence.resampling.level
     over = _interval(line, "low", "high", level, "for these trained models")
     across = _interval(line, "seeds_low", "seeds_high", level, "for the methods trained again")
-    note = _fewer(over.n, part, test.metric)
+    note = _fewer(over.n, data, test.metric)
     runs = tuple(run.run_id for run in evidence.runs(test.dataset, pair))
     return Outcome(described(test), "dB", over, across, float(line["p_value"]), "mixtures", note, runs)
+
+
+def _instruments(claim: schema.Claim, evidence: Evidence) -> Outcome:
+    """A difference for some instruments: each counts once, by its own estimates."""
+    from avsep_lib import sound_character
+
+    test = claim.test
+    pair = (test.candidate, test.baseline)
+    _check_rows(claim, evidence)
+    scored = set(evidence.scores(test.dataset, pair).scores["instrument"])
+    if absent := [name for name in test.instruments if name not in scored]:
+        raise DataError(f"no test mixture holds {_names(absent)}")
+    return sound_character.instrument_outcome(
+        evidence.profile.name,
+        test.instruments,
+        metric=test.metric,
+        candidate=test.candidate,
+        baseline=test.baseline,
+        dataset=test.dataset,
+        resampling=evidence.resampling,
+    )
 
 
 def _best(claim: schema.Claim, evidence: Evidence) -> Outcome:
@@ -119,16 +141,6 @@ def _rows(claim: schema.Claim, evidence: Evidence, compared: tuple[str, ...]) ->
     return tuple(dict.fromkeys((*shown, *compared)))
 
 
-def _of_instruments(data: Comparable, instruments: tuple[str, ...]) -> Comparable:
-    """The sources of some instruments only; a mixture counts by those of its sources that are left."""
-    if not instruments:
-        return data
-    scores = data.scores[data.scores["instrument"].isin(instruments)]
-    if absent := sorted(set(instruments) - set(scores["instrument"])):
-        raise DataError(f"no test mixture holds {_names(absent)}")
-    return replace(data, scores=scores)
-
-
 def _interval(line: dict | pd.Series, low: str, high: str, level: float, statement: str) -> Interval:
     n = 0 if np.isnan(line["n_mixtures"]) else int(line["n_mixtures"])
     reason = line["reason"] or "fewer than two seeds"
@@ -177,7 +189,7 @@ def _groups(claim: schema.Claim, evidence: Evidence) -> Outcome:
 
 
 def _check_rows(claim: schema.Claim, evidence: Evidence) -> None:
-    """Both rows must be trained and above the mixture, as for a plain difference."""
+    """Both rows must be there and above the mixture, as for a plain difference."""
     pair = (claim.test.candidate, claim.test.baseline)
     evidence.runs(claim.test.dataset, pair)
     evidence.require_trained(claim.test.dataset, pair, pair)

@@ -72,7 +72,7 @@ def _estimate(line: dict) -> str:
     if math.isnan(line["estimate"]):
         return MISSING
     bounds = _bounds(line, "low", "high")
-    unit = "" if line["unit"] == "1" else f" {line['unit']}"
+    unit = {"1": "", "(rho)": " (ρ)"}.get(line["unit"], f" {line['unit']}")
     return f"{_number(line['estimate'], line['unit'], sign='+')}{f' {bounds}' if bounds else ''}{unit}"
 
 
