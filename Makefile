@@ -1,4 +1,4 @@
-# The things people do here:  make figures | test | lab | clean
+# The things people do here:  make figures | test | test-long | lab | clean
 # `make figures` understands PROFILE=smoke|demo|paper and CORES=n; the first use of any target makes the environment.
 PROFILE ?= demo
 CORES   ?= $(shell nproc 2>/dev/null || echo 2)
@@ -16,7 +16,7 @@ export HF_HUB_OFFLINE = 1
 export TRANSFORMERS_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: figures test lab env lint lock readme strip clean
+.PHONY: figures test test-long lab env lint lock readme strip clean
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 
@@ -29,6 +29,10 @@ figures: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# What is too long for `make test`, about ten minutes; its counts and tables go to tests/long_report.md.
+test-long: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long tests/long --long-report tests/long_report.md
 
 lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
