@@ -347,9 +347,9 @@ def test_numbers_are_rounded_by_their_unit():
         "+0.62 [+0.00, +1.24] dB",
         "+1 [+0, +1] steps",
         "+0.6 [+0.0, +1.2] points",
-        "+0.62 [+0.00, +1.24]",
+        "+0.618 [-0.001, +1.236]",
     ]
-    assert shown["smallest detectable"].tolist() == ["< 0.01", "< 1", "< 0.1", "< 0.01"]
+    assert shown["smallest detectable"].tolist() == ["< 0.01", "< 1", "< 0.1", "0.001"]
     assert shown.loc[0, ["p (Holm)", "interval, trained again", "n", "runs"]].tolist() == [
         "< 0.001",
         "–",

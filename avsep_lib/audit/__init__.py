@@ -6,13 +6,21 @@ says what a number can carry; it is no statement about anybody's intentions.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
 from avsep_lib.audit import probe, rows, signals
 from avsep_lib.audit.data import audit_path, load_audit
 from avsep_lib.audit.finding import Finding
+from avsep_lib.paths import project_root
 
-__all__ = ["Finding", "audit_path", "audit_table", "findings", "load_audit"]
+__all__ = ["Finding", "audit_path", "audit_table", "deviations_path", "findings", "load_audit"]
+
+
+def deviations_path() -> Path:
+    """``paper/deviations.md``: the ledger of paper, released code and what runs here."""
+    return project_root() / "paper" / "deviations.md"
 
 
 def findings(sd_db: float | None = None) -> list[Finding]:

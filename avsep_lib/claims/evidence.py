@@ -112,3 +112,13 @@ class Evidence:
         elif steps and (count := next(iter(steps.values()))) < self.profile.training.steps:
             notes.append(f"{count} training steps instead of {self.profile.training.steps}")
         return notes
+
+
+def evidence_files(profile: str) -> list[Path]:
+    """What verdicts are made from: every score file, history and cost of a profile's runs, and its analyses, if there."""
+    root = results_root(profile)
+    ids = [run.run_id for run in profile_runs(load_profile(profile))]
+    names = [f"scores/{run_id}.csv" for run_id in ids]
+    names += [f"runs/{run_id}/{name}" for run_id in ids for name in ("history.csv", "cost.json")]
+    found = [*(root / name for name in names), *root.glob("scores/references-*.csv"), *root.glob("analysis/*")]
+    return sorted(path for path in found if path.is_file())

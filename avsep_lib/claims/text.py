@@ -10,7 +10,7 @@ from avsep_lib.comparisons import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPP
 from avsep_lib.tables.text import MISSING
 
 UNTESTABLE = "untestable"
-DIGITS = {"dB": 2, "points": 1, "steps": 0}
+DIGITS = {"dB": 2, "points": 1, "steps": 0, "1": 3}
 
 
 def claims_text(table: pd.DataFrame) -> pd.DataFrame:
@@ -55,9 +55,9 @@ def summary_text(table: pd.DataFrame) -> str:
     counts = testable["verdict"].value_counts()
     told = ", ".join(f"{counts.get(word, 0)} {word}" for word in (SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE))
     again = testable["trained_again"].eq(SUPPORTED).sum()
-    chance = "A claim that is false in truth comes out supported once in forty"
+    chance = "Of claims with no effect behind them one in forty comes out supported"
     return (
-        f"{len(table)} sentences, of which {len(testable)} could be tested by measuring: {told}. Supported for the "
+        f"{len(table)} sentences, of which {len(testable)} say something that can be measured: {told}. Supported for the "
         f"methods trained again: {again}. {chance}; Holm's p values allow for the number of claims, verdicts do not."
     )
 
@@ -66,6 +66,37 @@ def suspicions(table: pd.DataFrame) -> pd.DataFrame:
     """Tested claims that are not supported, with what is known or suspected about why."""
     left = table[(table["kind"] != UNTESTABLE) & ~table["verdict"].isin([SUPPORTED])]
     return pd.DataFrame({"claim": left["label"], "verdict": left["verdict"], "note": left["note"].replace("", MISSING)})
+
+
+def promises_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Simulated coverage, error rates and power for readers: the extremes over all simulated truths of one kind.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `avsep_lib.simulations.coverage_table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `what`, `items`, `trainings`, `in theory`, `found, lowest to highest` (%), `good enough` (%), `truths`, `outside`
+        (truths whose interval lies wholly outside of what is good enough) and `promised`.
+    """
+    grouped = table.groupby(["what", "n", "seeds", "promised"], sort=False)
+    return pd.DataFrame(
+        {
+            "what": what,
+            "items": n,
+            "trainings": seeds,
+            "in theory (%)": f"{100 * part['nominal'].iloc[0]:.0f}",
+            "found, lowest to highest (%)": f"{100 * part['found'].min():.1f} to {100 * part['found'].max():.1f}",
+            "good enough (%)": f"{100 * part['lowest'].iloc[0]:.0f} to {100 * part['highest'].iloc[0]:.0f}",
+            "truths": len(part),
+            "outside": int((part["verdict"] != "ok").sum()),
+            "promised": "yes" if promised else "no, printed only",
+        }
+        for (what, n, seeds, promised), part in grouped
+    )
 
 
 def _estimate(line: dict) -> str:

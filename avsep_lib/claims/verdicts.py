@@ -86,7 +86,7 @@ def _measured(claim: Claim, evidence: Evidence) -> tuple[Outcome, str]:
     """The outcome of a claim; without numbers, and with the reason, where the profile has nothing to test it with."""
     try:
         return outcome(claim, evidence), ""
-    except (ConfigError, DataError, ImportError) as error:
+    except (ConfigError, DataError) as error:
         reason = str(error).replace(f"{project_root()}/", "")
         return Outcome(described(claim.test), "", _nothing(reason), _nothing(reason), items=""), reason
 
