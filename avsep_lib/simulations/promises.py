@@ -11,6 +11,7 @@ from scipy import stats
 from avsep_lib.intervals import LEVEL, POWER
 
 OK, TOO_LOW, TOO_HIGH = "ok", "too low", "too high"
+SURE = 0.99  # of a judgement: among a hundred lines, some are outside of what is good enough with 95 % by chance
 PROMISED_FROM = 80  # mixtures; what fewer give, such as the 16 of one instrument, is printed
 
 
@@ -66,12 +67,12 @@ def line(promise: Promise, distribution: str, n: int, seeds: int, happened: NDAr
     Returns
     -------
     dict
-        `verdict` is *too low* or *too high* only if the Wilson interval (`low`, `high`) of `found` lies wholly
-        outside of what is good enough, so that few simulations cannot accuse. Where nothing is `promised` it is
-        information.
+        `low` and `high` are the 95 % Wilson interval of `found`. `verdict` is *too low* or *too high* only if the
+        99 % one lies wholly outside of what is good enough, so that few simulations cannot accuse. Where nothing is
+        `promised` it is information.
     """
     count = stats.binomtest(int(happened.sum()), happened.size)
-    low, high = count.proportion_ci(LEVEL, method="wilson")
+    (low, high), (least, most) = (count.proportion_ci(level, method="wilson") for level in (LEVEL, SURE))
     return {
         "what": promise.what,
         "distribution": distribution,
@@ -85,5 +86,5 @@ def line(promise: Promise, distribution: str, n: int, seeds: int, happened: NDAr
         "lowest": promise.lowest,
         "highest": promise.highest,
         "promised": promise.kept and n >= PROMISED_FROM,
-        "verdict": TOO_LOW if high < promise.lowest else TOO_HIGH if low > promise.highest else OK,
+        "verdict": TOO_LOW if most < promise.lowest else TOO_HIGH if least > promise.highest else OK,
     }
