@@ -151,3 +151,63 @@ def test_object_moves_with_its_sound():
         before, rest, hit = (scene._drawn(onset - back).astype(float) for back in (0.1, 0.05, -0.01))
         jumped.append(np.abs(hit - rest).mean() > 1.5 * np.abs(rest - before).mean())
     assert np.mean(jumped) > 0.7
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Frames (clip, frame, 48, 48, 3), class numbers and whether they are for testing: every tenth class."""
+    settings = EmbeddedSettings.from_dict(SMALL | {"seconds": 2.0, "fps": 2})
+    names = sorted(WILD)[::10]
+    clips = [("train", index) for index in range(14)] + [("test", index) for index in range(8)]
+    made = [
+        (np.stack(list(perform(clip_of(name, *clip), settings).frames())), number, clip[0] == "test")
+        for number, name in enumerate(names)
+        for clip in clips
+    ]
+    return tuple(map(np.stack, zip(*made)))
+
+
+@pytest.mark.slow
+def test_class_is_not_in_mean_colour(pictures):
+    from sklearn.linear_model import LogisticRegression
+
+    frames, labels, test = pictures
+    colours = frames.mean(axis=(1, 2, 3)) / 25
+    probe = LogisticRegression(max_iter=2000, C=10.0)
+    assert probe.fit(colours[~test], labels[~test]).score(colours[test], labels[test]) <= 1 / 8 + 0.10
+    tinted = colours + 3 * (labels[:, None] >> np.arange(3) & 1)
+    assert probe.fit(tinted[~test], labels[~test]).score(tinted[test], labels[test]) > 1 / 8 + 0.10
+
+
+@pytest.mark.slow
+def test_class_is_in_the_pictures(pictures):
+    """A small CNN, colour-blind by augmentation, finds the object among clutter in unseen videos."""
+    import torch
+    from torch import nn
+
+    frames, labels, test = pictures
+    torch.manual_seed(0)
+    images = torch.from_numpy(frames).permute(0, 1, 4, 2, 3).float() / 255 - 0.5
+    train, y = torch.from_numpy(~test), torch.from_numpy(labels)
+    x, target = images[train].flatten(0, 1), y[train].repeat_interleave(images.shape[1])
+    layers = []
+    for c_in, c_out in ((3, 16), (16, 32), (32, 64), (64, 64)):
+        layers += [nn.Conv2d(c_in, c_out, 3, padding=1), nn.BatchNorm2d(c_out), nn.ReLU(), nn.MaxPool2d(2)]
+    net = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Dropout(0.2), nn.Linear(64, 8))
+    epochs, batch = 30, 32
+    optimiser = torch.optim.AdamW(net.parameters(), weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 8e-3, total_steps=epochs * (len(x) // batch))
+    for _ in range(epochs):
+        for chosen in torch.randperm(len(x))[: len(x) // batch * batch].split(batch):
+            sign = torch.randint(0, 2, (batch, 1, 1, 1)) * 2 - 1
+            seen = x[chosen][:, torch.randperm(3)] * sign
+            loss = nn.functional.cross_entropy(net(seen if torch.rand(()) < 0.5 else seen.flip(3)), target[chosen])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    net.eval()
+    with torch.no_grad():
+        votes = net(images[~train].flatten(0, 1)).softmax(1).view(-1, images.shape[1], 8).mean(1)
+    accuracy = (votes.argmax(1) == y[~train]).float().mean().item()
+    assert accuracy > 0.6, accuracy
