@@ -9,6 +9,6 @@ Spectra and pitch are averaged over *active* frames, those within 30 dB of the l
 What cannot be measured is NaN and counted, never zero: a drum has no pitch, and a drone no attack.
 """
 
-from avsep_lib.descriptors.catalogue import COMPLEXITY, DESCRIPTORS, INDICES, TRANSIENCE, Descriptor, Index
+from avsep_lib.descriptors.catalogue import COMPLEXITY, DESCRIPTORS, INDICES, PITCH, TRANSIENCE, Descriptor, Index
 
-__all__ = ["COMPLEXITY", "DESCRIPTORS", "INDICES", "TRANSIENCE", "Descriptor", "Index"]
+__all__ = ["COMPLEXITY", "DESCRIPTORS", "INDICES", "PITCH", "TRANSIENCE", "Descriptor", "Index"]
