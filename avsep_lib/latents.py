@@ -31,12 +31,10 @@ from avsep_lib.audio import LOG_FLOOR, mix, warped_magnitudes
 from avsep_lib.cli import run_main
 from avsep_lib.clips import ClipStore
 from avsep_lib.config import Profile, Run, load_profile, profile_runs
-from avsep_lib.encoders import load_audio_encoder
 from avsep_lib.encoders.base import AudioEncoder
 from avsep_lib.encoders.embed import centre_crop
 from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path
-from avsep_lib.inputs import require
 from avsep_lib.manifest import is_solo, label_list
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.mixtures import load_sources, read_list
@@ -44,8 +42,8 @@ from avsep_lib.models.separator import Separator
 from avsep_lib.paths import data_root
 from avsep_lib.probe.protocol import preset_role, recorded_again
 from avsep_lib.settings import AudioSettings
-from avsep_lib.tables.names import GRID
-from avsep_lib.workflow import data_key
+from avsep_lib.trained import load_teacher, load_trained
+from avsep_lib.workflow import GRID, data_key
 
 GROUPS = ("solos", "harsh", "mixtures")
 TEACHER, UNTRAINED, SPECTRUM = "audio_encoder", "untrained", "spectrum"
@@ -159,7 +157,7 @@ def represent(
 
 
 def grid_runs(profile: Profile, dataset: str) -> list[Run]:
-    """Runs of the grid's rows on a dataset, audio settings not switched; DataError when there is none."""
+    """Runs of the grid's rows on a dataset, its data not switched; DataError when there is none."""
     runs = [run for run in profile_runs(profile) if data_key(run) == dataset and run.row in GRID]
     if not runs:
         raise DataError(
@@ -177,15 +175,14 @@ def write_latents(profile: Profile, dataset: str, out: Path) -> Path:
         For a run or an input that is missing; says which command makes it.
     """
     runs, data = grid_runs(profile, dataset), data_root(profile.name, dataset)
-    paths = require(profile.name, *(f"runs/{run.run_id}/model.safetensors" for run in runs))
-    methods = {run.run_id: HFRA.load(path) for run, path in zip(runs, paths)}
+    methods = {run.run_id: load_trained(profile, run.run_id) for run in runs}
     names = [(run.run_id, run.row, run.seed) for run in runs]
     models = {name: method.model for name, method in methods.items()}
     for seed in sorted({run.seed for run in runs}):
         models[f"{UNTRAINED}-s{seed}"] = untrained(next(iter(methods.values())), seed)
         names.append((f"{UNTRAINED}-s{seed}", UNTRAINED, seed))
     names += [(TEACHER, TEACHER, -1), (SPECTRUM, SPECTRUM, -1)]
-    teacher = load_audio_encoder(profile.encoders.audio, data / "encoders" / "audio")
+    teacher = load_teacher(profile, dataset)
     store = ClipStore.open(data / "clips")
     tensors, items = {}, {}
     for group, table, waveforms in groups_of(

@@ -101,6 +101,13 @@ def accuracies(predictions: pd.DataFrame, inputs: str, split: str = "test") -> p
     return pd.DataFrame([_accuracy_row(kept, name) for name in rows_of(kept)])
 
 
+def seed_accuracies(predictions: pd.DataFrame, split: str = "test") -> pd.DataFrame:
+    """Accuracy, in percent, of every probe: `input`, `representation`, `seed`, `accuracy`."""
+    kept = predictions[(predictions["split"] == split) & predictions["representation"].isin(ROWS)]
+    means = 100 * kept.groupby(["input", "representation", "seed"], sort=False)["correct"].mean()
+    return means.rename("accuracy").reset_index()
+
+
 def _accuracy_row(kept: pd.DataFrame, name: str) -> dict:
     rows, matrix = kept[kept["representation"] == name], correct_matrix(kept, name)
     low, high = wilson(matrix)
@@ -170,7 +177,7 @@ def differences(
     -------
     DataFrame
         `input`, `candidate`, `baseline`, `n_items`, `difference`, `low`, `high`, `seeds_low`, `seeds_high` (points),
-        `p_value` (sign flips over items), `p_holm`, `mcnemar` (exact, by seed), `detectable_effect`, `reason`.
+        `p_value` (sign flips over items), `p_holm`, `mcnemar` (exact, a mapping by seed), `detectable_effect`, `reason`.
         Pairs with a representation that a dataset does not have are left out.
     """
     rows = []
@@ -199,7 +206,7 @@ def _difference_row(kept: pd.DataFrame, candidate: str, baseline: str, resamplin
         "seeds_low": across.low,
         "seeds_high": across.high,
         "p_value": found.p_value,
-        "mcnemar": ", ".join(f"s{seed}: {p:.3f}" for seed, p in by_seed.items()),
+        "mcnemar": by_seed,
         "detectable_effect": over.detectable_effect,
         "reason": over.reason,
     }

@@ -115,7 +115,7 @@ def differences_text(table: pd.DataFrame) -> pd.DataFrame:
             "points": _cells(table, "difference", "low", "high", sign="+"),
             "points, trained again": _again(table, "difference", sign="+"),
             "p (Holm)": table["p_holm"].map(p_text),
-            "McNemar p": table["mcnemar"].replace("", MISSING),
+            "McNemar p by seed": [", ".join(map(p_text, by_seed.values())) or MISSING for by_seed in table["mcnemar"]],
             "smallest detectable (points)": table["detectable_effect"].map(percent),
             "items": table["n_items"].astype(str),
         }
