@@ -1,11 +1,11 @@
-"""The full form of tests/test_simulations.py: enough simulations to know a share to half a point."""
+"""The full form of tests/test_simulations.py: enough simulations to know a share to a third of a point."""
 
 import pytest
 
 from avsep_lib.simulations import coverage_table
 from avsep_lib.simulations.promises import OK
 
-N_SIMULATIONS = 10_000
+N_SIMULATIONS = 20_000
 
 
 @pytest.mark.long
@@ -14,7 +14,7 @@ def test_every_promise_of_the_statistics_is_kept(long_report):
     """Coverage, error rates and power on simulated data with a known truth."""
     table = coverage_table(N_SIMULATIONS, sizes=(16, 80, 88, 119, 176), seeds=(2, 3, 5))
     broken = table[table["promised"] & (table["verdict"] != OK)]
-    long_report.count("simulated data sets", int(table["n_simulations"].sum()))
+    long_report.count("simulated intervals and tests", int(table["n_simulations"].sum()))
     long_report.count("promised rates", int(table["promised"].sum()), len(broken))
     for what, part in table.groupby("what", sort=False):
         long_report.table(_caption(what, part), _shown(part))
