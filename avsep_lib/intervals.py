@@ -189,7 +189,7 @@ def interval_across_seeds(matrix: ArrayLike, level: float = LEVEL) -> Interval:
     -----
     Simulated coverage of the nominal 95 % over 88 mixtures, with three seeds: 94 to 97 % for the shares of seeds,
     mixtures and residuals measured in `demo`, 93 % where seeds make most of the variance of the mean. With two seeds it
-    falls to 88 %, with five it stays above 94 % (`avsep_lib.simulations`). The smallest detectable effect is found in
+    falls to 88 %, with five it is 94 % or more (`avsep_lib.simulations`). The smallest detectable effect is found in
     70 to 80 % of repetitions with three seeds: its degrees of freedom are an estimate, too.
     """
     matrix = np.atleast_2d(np.asarray(matrix, dtype=float))
