@@ -126,8 +126,9 @@ def save_table(
 
 
 def markdown_table(frame: pd.DataFrame, digits: int = 2) -> str:
-    """`frame` as a Markdown pipe table; missing values are an en dash."""
-    return _rounded(frame, digits, missing="–").to_markdown(index=False, disable_numparse=True) + "\n"
+    """`frame` as a Markdown pipe table; missing values are an en dash, pipes inside a cell are escaped."""
+    cells = _rounded(frame, digits, missing="–").map(lambda text: text.replace("|", r"\|"))
+    return cells.to_markdown(index=False, disable_numparse=True) + "\n"
 
 
 def latex_table(frame: pd.DataFrame, name: str, caption: str, digits: int = 2) -> str:

@@ -1,4 +1,4 @@
-"""The offline page: every figure and table of a profile, the checks that guard them, and the executed notebooks.
+"""The offline page: the paper's claims first, then every figure and table of a profile, its runs, and the checks.
 
 ``python -m avsep_lib.report --profile demo`` writes ``results/demo/report/index.html``. Nothing on the page is fetched
 from anywhere: a content security policy forbids it, pictures and notebooks lie beside the page.
@@ -7,6 +7,7 @@ from anywhere: a content security policy forbids it, pictures and notebooks lie 
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 from dataclasses import dataclass
 from html import escape
@@ -22,6 +23,7 @@ from avsep_lib.files import read_json, write_text
 from avsep_lib.library import Artifact
 from avsep_lib.parameters import NOTEBOOKS
 from avsep_lib.paths import results_root
+from avsep_lib.report_evidence import CLAIMS_TABLE, claim_entries, run_entries
 from avsep_lib.workflow import notebook_artifacts
 
 POLICY = "default-src 'none'; img-src 'self' data:; media-src data:; style-src 'unsafe-inline'; font-src data:; "
@@ -88,9 +90,15 @@ def artefact_entry(folder: Path, artefact: Artifact) -> dict[str, Any]:
 
 def table_html(path: Path) -> str:
     """A Markdown pipe table, already rounded by `save_table`, as an HTML table."""
-    lines = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in path.read_text().splitlines() if line]
+    lines = [_cells(line) for line in path.read_text().splitlines() if line]
     frame = pd.DataFrame(lines[2:], columns=lines[0])
     return frame.to_html(index=False, border=0, classes="data", escape=True)
+
+
+def _cells(line: str) -> list[str]:
+    """Cells of a line of a Markdown table; an escaped pipe belongs to its cell."""
+    cells = re.split(r"(?<!\\)\|", line.strip())[1:-1]
+    return [cell.strip().replace(r"\|", "|") for cell in cells]
 
 
 def sections(profile: str) -> list[Section]:
@@ -112,7 +120,7 @@ def build_report(profile: str) -> Path:
     Raises
     ------
     DataError
-        When an artefact or an executed notebook is missing.
+        When an artefact, an executed notebook or a run is missing.
     """
     folder = results_root(profile)
     out = folder / "report"
@@ -131,7 +139,10 @@ def build_report(profile: str) -> Path:
     page = environment.from_string(TEMPLATE.read_text()).render(
         policy=POLICY,
         profile=profile,
+        claims=claim_entries(folder / "artifacts" / f"{CLAIMS_TABLE}.csv"),
+        claims_table=CLAIMS_TABLE,
         sections=content,
+        runs=run_entries(loaded, out),
         checks=read_json(folder / "canaries.json")["checks"],
         n_runs=len(profile_runs(loaded)),
         seeds=loaded.seeds,

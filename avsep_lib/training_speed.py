@@ -89,6 +89,25 @@ def speeds(curves: pd.DataFrame, level: float | None = None) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def speed_table(curves: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """`speeds` of each (candidate, baseline) for readers; every pair has its own `common_level`."""
+    parts = []
+    for pair in pairs:
+        own = curves[curves["row"].isin(pair)]
+        level = f"{common_level(own):.2f}"
+        parts.append(speeds(own).assign(level=level, rows=" and ".join(map(label_of, pair))))
+    table = pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(
+        {
+            "compared": table["rows"],
+            "run": table["run_id"],
+            "score to reach (dB)": table["level"],
+            "steps": table["steps"].round().astype("Int64").astype(str),
+            "mean validation SI-SDR (dB)": table["mean_db"],
+        }
+    )
+
+
 def paired_by_seed(table: pd.DataFrame, candidate: str, baseline: str, column: str) -> np.ndarray:
     """Candidate minus baseline for every seed that both rows have."""
     wide = table.pivot(index="seed", columns="row", values=column)

@@ -356,3 +356,42 @@ def test_numbers_are_rounded_by_their_unit():
         "5 clips",
         "–",
     ]
+
+
+# Figures
+
+
+def drawn(figure):
+    from matplotlib.text import Text
+
+    return [text.get_text() for text in figure.findobj(Text)]
+
+
+def test_the_picture_has_a_line_for_every_claim_that_can_be_measured(toy):
+    from matplotlib.figure import Figure
+
+    from avsep_lib.plots import claims as plots
+
+    table = evaluate("toy", PAPERS_CLAIMS, RESAMPLING)
+    figure = plots.claims_figure(Figure(figsize=(7.6, plots.figure_height(table))), table)
+    words = drawn(figure)
+    measured = table[table["kind"] != "untestable"]
+    assert set(measured["label"]) <= set(words)
+    assert not set(table.loc[table["kind"] == "untestable", "label"]) & set(words)
+    for word in set(measured["verdict"]) | set(measured["trained_again"]):
+        said = (measured["verdict"] == word).sum() + (measured["trained_again"] == word).sum()
+        assert words.count(word) == said
+    assert set(plots.HEADINGS) == set(measured["notebook"])
+
+
+def test_to_the_right_is_what_the_paper_says():
+    from avsep_lib.plots.claims import standardised
+
+    line = {"estimate": -2.0, "low": -3.0, "high": -1.0, "seeds_low": np.nan, "seeds_high": np.nan}
+    less = standardised(line | {"direction": "less", "detectable_effect": 2.0})
+    assert (less["estimate"], less["low"], less["high"]) == (1.0, 1.5, 0.5)
+    greater = standardised(line | {"direction": "greater", "detectable_effect": np.nan})
+    assert greater["estimate"] == pytest.approx(-2 / 1.43)
+    assert math.isnan(
+        standardised(line | {"direction": "less", "detectable_effect": np.nan, "low": np.nan})["estimate"]
+    )

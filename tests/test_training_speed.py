@@ -49,6 +49,14 @@ def test_a_row_twice_as_fast_needs_half_the_steps_and_pairs_by_seed():
     assert speed.paired_by_seed(table.iloc[::-1], "hier", "late", "steps") == pytest.approx([-100, -60, 0])
 
 
+def test_every_pair_of_the_readers_table_has_its_own_score():
+    curves = pd.concat([curve(1.0), curve(2.0, "hier"), curve(0.5, "middle")])
+    table = speed.speed_table(curves, [("hier", "late"), ("middle", "late")]).set_index(["compared", "run"])
+    assert table["score to reach (dB)"].tolist() == ["5.00", "5.00", "2.50", "2.50"]
+    assert table.loc[("Hierarchical and Late", "hier-s0"), "steps"] == "250"
+    assert table.loc[("Middle and Late", "late-s0"), "steps"] == "250"
+
+
 def test_the_interval_is_students():
     found = speed.interval_over_seeds(np.array([1.0, 2.0, 3.0]))
     half = 4.302652729911275 / np.sqrt(3)  # t quantile for 2 degrees of freedom; the standard deviation is 1
@@ -94,3 +102,16 @@ def test_missing_and_different_validations_are_errors(toy):
         speed.steps_outcome("toy", "hier", "late")
     with pytest.raises(DataError, match="middle"):
         speed.steps_outcome("toy", "middle", "late")
+
+
+def test_the_picture_shows_every_training_and_the_score_all_reach():
+    from matplotlib.figure import Figure
+
+    from avsep_lib.plots.training_speed import speed_figure
+
+    curves = pd.concat([curve(1.0), curve(1.2, seed=1), curve(2.0, "hier")])
+    (ax,) = speed_figure(Figure(), curves, [("hier", "late")]).axes
+    assert len(ax.lines) == 3 + 2 + 1  # trainings, means, level
+    assert set(ax.lines[-1].get_ydata()) == {5.0}
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["Hierarchical (mean of 1)", "Late (mean of 2)"]

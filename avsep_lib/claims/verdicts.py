@@ -87,7 +87,7 @@ def _measured(claim: Claim, evidence: Evidence) -> tuple[Outcome, str]:
     try:
         return outcome(claim, evidence), ""
     except (ConfigError, DataError) as error:
-        reason = str(error).replace(f"{project_root()}/", "")
+        reason = str(error).replace(f"{project_root()}/", "").replace("`", "")
         return Outcome(described(claim.test), "", _nothing(reason), _nothing(reason), items=""), reason
 
 

@@ -31,13 +31,14 @@ HEADINGS = {
 }
 LIMIT = 3.5  # smallest detectable effects; what lies beyond is drawn at the edge
 ROW = 0.185  # inches
-COLUMNS = {"verdict": 1.03, "trained_again": 1.42}  # where the words begin, in widths of the axis
+TOP, BOTTOM, LEFT, RIGHT = 0.3, 0.75, 2.95, 2.35  # inches around the axis
+COLUMNS = {"verdict": 10, "trained_again": 100}  # points from the axis to the words
 HALF_TO_DETECTABLE = 1.43  # smallest detectable effect over half of a 95 % interval, both normal
 
 
 def figure_height(table: pd.DataFrame) -> float:
     """Inches for `claims_figure`."""
-    return ROW * (_places(_lines(table))[-1] + 1) + 1.15
+    return ROW * (_places(_lines(table))[-1] + 1.2) + TOP + BOTTOM
 
 
 def claims_figure(figure: Figure, table: pd.DataFrame) -> Figure:
@@ -55,7 +56,9 @@ def claims_figure(figure: Figure, table: pd.DataFrame) -> Figure:
     Claims have different units. The axis therefore counts in smallest detectable effects, and to the right is what the
     claim says: a mark at +1 is an effect as claimed and as large as the test items could just have shown.
     """
-    ax = figure.add_subplot()
+    figure.set_layout_engine("none")  # words stand outside of the axis: places in inches, whatever the renderer
+    width, height = figure.get_size_inches()
+    ax = figure.add_axes((LEFT / width, BOTTOM / height, 1 - (LEFT + RIGHT) / width, 1 - (TOP + BOTTOM) / height))
     lines = _lines(table)
     places = _places(lines)
     ax.axvspan(-1, 1, color="#F3F3F3", zorder=0, lw=0)
@@ -78,8 +81,8 @@ def claims_figure(figure: Figure, table: pd.DataFrame) -> Figure:
     ax.set_xticks(range(-3, 4))
     ax.set_xlabel("opposite  ←  effect in smallest detectable effects  →  as claimed", fontsize=8)
     for name, title in zip(COLUMNS, ("these models", "trained again")):
-        ax.annotate(title, (COLUMNS[name], 1.0), xycoords="axes fraction", xytext=(0, 3), textcoords="offset points",
-                    fontsize=8.5, weight="bold", color=TEXT)  # fmt: skip
+        place = {"xycoords": "axes fraction", "xytext": (COLUMNS[name], 3), "textcoords": "offset points"}
+        ax.annotate(title, (1.0, 1.0), **place, fontsize=8.5, weight="bold", color=TEXT)
     _legend(figure)
     return quiet_axis(ax, "x").figure
 
@@ -115,15 +118,18 @@ def _claim(ax: Axes, y: float, line: dict) -> None:
         x = standardised(line)
         _bar(ax, y, x["seeds_low"], x["seeds_high"], color, 1.0)
         _bar(ax, y, x["low"], x["high"], color, 3.6)
+        if abs(x["estimate"]) > LIMIT:  # beyond the picture: a pointer instead of a place
+            marker = ">" if x["estimate"] > 0 else "<"
         ax.plot(
             np.clip(x["estimate"], -LIMIT, LIMIT), y, marker, ms=5.5, color=color, clip_on=False, zorder=3,
             markerfacecolor=color if filled else "white", markeredgewidth=1.2 if marker == "o" else 0.4,
         )  # fmt: skip
-    for column, place in COLUMNS.items():
+    for column, offset in COLUMNS.items():
         word = line[column]
-        ax.annotate(word, (place, y), xycoords=("axes fraction", "data"), va="center", fontsize=7.8,
-                    color=LOOKS[word][0] if word != INCONCLUSIVE else TEXT,
-                    weight="bold" if word in (SUPPORTED, CONTRADICTED) else "normal")  # fmt: skip
+        where = {"xycoords": ("axes fraction", "data"), "xytext": (offset, 0), "textcoords": "offset points"}
+        color = TEXT if word == INCONCLUSIVE else LOOKS[word][0]
+        weight = "bold" if word in (SUPPORTED, CONTRADICTED) else "normal"
+        ax.annotate(word, (1.0, y), **where, va="center", fontsize=7.8, color=color, weight=weight)
 
 
 def _bar(ax: Axes, y: float, low: float, high: float, color: str, width: float) -> None:
@@ -140,4 +146,4 @@ def _legend(figure: Figure) -> None:
         Line2D([], [], color="#666666", lw=1.0, alpha=0.55, label="95 % interval, methods trained again"),
         Patch(color="#F3F3F3", label="smaller than detectable"),
     ]
-    figure.legend(handles=entries, loc="outside lower center", ncols=3, fontsize=7.5)
+    figure.legend(handles=entries, loc="lower center", ncols=3, fontsize=7.5)
