@@ -226,3 +226,13 @@ def test_a_split_without_solos_says_so(tmp_path):
     manifest = write_manifest(tmp_path, [("c", "flute|drum", "test", tone())])
     with pytest.raises(DataError, match="no solo in split 'test'"):
         measure.describe_solos(manifest)
+
+
+def test_a_stored_row_is_checked_against_its_clip(tmp_path):
+    manifest = write_manifest(tmp_path, [("a", "flute", "test", harmonics(880.0, 3))])
+    table = measure.describe_solos(manifest)
+    assert "a measured again" in measure.check_first_row(table, manifest)
+    with pytest.raises(DataError, match=r"of a measured again differ"):
+        measure.check_first_row(table.assign(spectral_centroid_hz=500.0), manifest)
+    with pytest.raises(DataError, match=r"'b' of the stored descriptors is not in"):
+        measure.check_first_row(table.assign(clip_id="b"), manifest)

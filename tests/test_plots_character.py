@@ -111,7 +111,7 @@ def test_each_side_says_who_is_better_there():
 
 
 def test_the_papers_groups_have_the_colours_of_their_fusion():
-    figure, gains = figure_1(groups=(sc.PAPER_MIDDLE, sc.PAPER_LATE))
+    figure, gains = figure_1(groups=sc.PAPER_GROUPS, rows=("hier", "late"))  # whatever is compared
     colors = [line.get_color() for line in figure.axes[0].lines if line.get_marker() == "o"]
     found = dict(zip(gains["instrument"], colors))
     assert found["trumpet"] == style.color_of("middle")
@@ -127,6 +127,13 @@ def test_without_intervals_or_seeds_or_groups_it_is_still_drawn():
     words = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert "ρ cannot be computed" in words
     assert len(figure.legends[0].texts) == 2
+
+
+def test_an_empty_table_gives_an_empty_picture_that_says_so():
+    gains, seeds, character, lines = tables_of(11)
+    lines = lines[lines["metric"] == "sdr_db"].assign(rho=np.nan)
+    figure = plots.fusion_figure(plt.figure(), gains.iloc[:0], seeds.iloc[:0], character, lines, np.nan)
+    assert "no instrument can be compared" in [text.get_text() for text in figure.axes[0].texts]
 
 
 def test_rho_words():

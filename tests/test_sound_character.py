@@ -1,5 +1,8 @@
 """Gains per instrument, their correlation with descriptors, and somebody else's grouping: planted truths and laws."""
 
+import ast
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,9 +11,12 @@ from scipy import stats
 from avsep_lib import sound_character as sc
 from avsep_lib import tables
 from avsep_lib.descriptors import COMPLEXITY, DESCRIPTORS, TRANSIENCE
-from avsep_lib.errors import DataError
+from avsep_lib.errors import CanaryError, DataError
 from avsep_lib.intervals import Resampling, interval_across_seeds, interval_over_mixtures
-from avsep_lib.sound_character import correlations, joint, outcomes
+from avsep_lib.library import artifacts_of_notebook, notebook_code
+from avsep_lib.parameters import FusionStages
+from avsep_lib.paths import project_root
+from avsep_lib.sound_character import correlations, joint, outcomes, text
 
 NAMES = ("accordion", "cello", "erhu", "flute", "guitar", "saxophone", "trumpet", "tuba")
 FEW = Resampling(200, 7)
@@ -363,3 +369,91 @@ def test_group_and_instrument_outcomes(planted):
     assert alone.p_value < 0.01
     absent = sc.instrument_outcome("demo", ("theremin",), resampling=FEW)
     assert "no scores of theremin" in absent.over_items.reason
+
+
+# ---------------------------------------------------------------- what readers see, and the notebook
+
+
+def test_the_average_is_checked():
+    gains = gains_of(RISING)
+    average = gains.items.to_numpy().mean()
+    assert f"{average:+.2f} dB" in sc.check_average(gains, average)
+    with pytest.raises(CanaryError, match=r"^gains: .*lost or counted twice"):
+        sc.check_average(gains, average + 0.01)
+
+
+def test_tables_name_fewer_mixtures_and_what_is_missing():
+    frame = scores_frame(RISING)
+    chosen = (frame["instrument"] == "tuba") & (
+        frame["mixture_id"] == frame["mixture_id"][frame["instrument"] == "tuba"].iloc[0]
+    )
+    frame.loc[chosen & (frame["method"] == "late"), "sar_db"] = np.inf
+    data = tables.comparable(frame, "binary")
+    found = {m: sc.instrument_gains(sc.own_gains(data, "middle", "late", m), FEW) for m in ("sdr_db", "sar_db")}
+    shown = text.gains_text(found).set_index("instrument")
+    n = shown.loc["tuba", "mixtures"]
+    assert shown.loc["tuba", "SAR (dB)"].endswith(f"n = {n - 1}")
+    assert "n =" not in shown.loc["tuba", "SDR (dB)"]
+    empty = {m: table.iloc[:0] for m, table in found.items()}
+    assert list(text.gains_text(empty).columns) == list(text.gains_text(found).columns)
+
+
+def test_sentences_say_what_cannot_be_said():
+    gains = gains_of(RISING)
+    nothing = sc.own_gains(tables.comparable(scores_frame(RISING), "binary"), "hier", "late")
+    assert "the same sign for 8 of 8" in text.agreement(gains, gains)
+    assert "+1.00" in text.agreement(gains, gains)
+    assert "cannot be compared" in text.agreement(gains, nothing)
+    assert "a row was left out" in text.pairing_text(nothing)
+    assert "3 of them" in text.pairing_text(gains)
+    assert "rehearsal" in text.needed_text(float("nan"), 4)
+    assert "0.62" in text.needed_text(0.618, 11)
+
+
+def test_group_and_correlation_tables_for_readers():
+    gains = gains_of(RISING)
+    frame = descriptors_frame(RISING, gains, spread=0.2)
+    table = sc.correlate([gains], frame, FEW)
+    shown = text.correlations_text(table, table.assign(rho=-0.123), sc.LABELS)
+    assert shown["with"].tolist()[:3] == ["transience index", "harmonic complexity index", "attack time"]
+    assert set(shown["rho, soft masks"]) == {"-0.12"}
+    groups = sc.compare_groups([gains], sc.instrument_character(frame), ["tuba"], ["cello"], FEW)
+    shown = text.groups_text(groups, ("middle", "late"))
+    assert shown["said to suit middle"].iloc[0].startswith("+")
+    assert shown["trained again"].tolist()[1:] == ["–", "–"]
+
+
+NOTEBOOK = project_root() / "notebooks" / "05_fusion_stages.ipynb"
+
+
+def test_the_notebook_has_its_form():
+    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    prose = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+    (parameters,) = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    found = {node.target.id: node for node in ast.parse("".join(parameters["source"])).body}
+    assert {name: ast.literal_eval(node.value) for name, node in found.items()} == FusionStages().model_dump()
+    assert prose[0].splitlines()[0].endswith("?")
+    assert any("## Check" in part for part in prose)
+    assert prose[-1].startswith("## What this does not show")
+    assert "Next: [" in prose[-1]
+    assert not any(cell.get("outputs") for cell in cells)
+    assert sorted(map(len, code))[len(code) // 2] < 10
+    assert max(map(len, code)) <= 30
+    assert "def " not in "".join(map("".join, code))
+    assert "trumpet" not in notebook_code(NOTEBOOK)  # the paper's grouping is tested, not encoded
+
+
+def test_the_notebook_names_what_it_writes():
+    first = "".join(json.loads(NOTEBOOK.read_text())["cells"][0]["source"])
+    (line,) = [line for line in first.splitlines() if "**writes**" in line]
+    stems = {artifact.stem for artifact in artifacts_of_notebook(NOTEBOOK)}
+    names = ("figure1_gains", "figure1_correlations", "figure1_groups")
+    expected = {
+        "fig_figure1",
+        "fig_figure1_descriptors",
+        "fig_figure1_correlations",
+        *(f"tab_{name}" for name in names),
+    }
+    assert stems == expected
+    assert all(f"`{stem.partition('_')[2]}`" in line for stem in stems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -95,12 +96,42 @@ def describe_solos(manifest: Path, split: str = "test") -> pd.DataFrame:
     chosen = table[is_solo(table) & (table.split == split)]
     if chosen.empty:
         raise DataError(f"{manifest} has no solo in split {split!r}; descriptors are measured from solos")
-    rows = []
-    for clip in chosen.itertuples():
-        rate = int(clip.sample_rate)
-        waveform = read_audio(manifest.parent / clip.audio, rate, float(clip.duration_s), clip.sha256)
-        rows.append({"clip_id": clip.clip_id, "instrument": clip.labels, **describe(waveform, rate)})
+    rows = [
+        {"clip_id": clip.clip_id, "instrument": clip.labels, **_describe_clip(clip, manifest)}
+        for clip in chosen.itertuples()
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _describe_clip(clip: Any, manifest: Path) -> dict[str, float]:
+    """Of one row of the manifest."""
+    rate = int(clip.sample_rate)
+    return describe(read_audio(manifest.parent / clip.audio, rate, float(clip.duration_s), clip.sha256), rate)
+
+
+def check_first_row(table: pd.DataFrame, manifest: Path) -> str:
+    """Measure the first clip of a stored table again.
+
+    Returns
+    -------
+    str
+        One sentence with the largest relative difference.
+
+    Raises
+    ------
+    DataError
+        If a descriptor differs by more than one in a thousand: the table is not of this manifest or this code.
+    """
+    stored = table.iloc[0]
+    clips = read_manifest(manifest).set_index("clip_id")
+    if stored.clip_id not in clips.index:
+        raise DataError(f"clip {stored.clip_id!r} of the stored descriptors is not in {manifest}; measure them again")
+    values = _describe_clip(clips.loc[stored.clip_id], manifest)
+    a, b = (np.array([row[d.column] for d in DESCRIPTORS], dtype=float) for row in (stored, values))
+    difference = np.nanmax(np.abs(a - b) / np.maximum(np.abs(b), 1e-9), initial=0.0)
+    if difference > 1e-3 or (np.isnan(a) != np.isnan(b)).any():
+        raise DataError(f"descriptors of {stored.clip_id} measured again differ by {difference:.1%}; measure all again")
+    return f"descriptors of {stored.clip_id} measured again: largest relative difference {difference:.0e}"
 
 
 def undefined(table: pd.DataFrame) -> pd.Series:

@@ -34,7 +34,7 @@ def fusion_figure(
     correlations: pd.DataFrame,
     needed: float,
     rows: tuple[str, str] = ("middle", "late"),
-    groups: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    groups: Mapping[str, Sequence[str]] | None = None,
 ) -> Figure:
     """Figure 1: gains of instruments in order, beside them gain against transience and against complexity.
 
@@ -53,17 +53,18 @@ def fusion_figure(
         abs(rho) with p < 0.05.
     rows : (str, str)
         Candidate and baseline.
-    groups : (sequence, sequence)
-        Instruments that the paper says suit the candidate, and the baseline; the rest is grey.
+    groups : mapping of str to sequence of str, optional
+        Which instruments the paper says suit a table row, such as ``{"middle": ("tuba",)}``; the rest is grey.
     """
     axes = figure.subplot_mosaic([["gains", TRANSIENCE.column], ["gains", COMPLEXITY.column]], width_ratios=(1, 1.05))
-    colors = _group_colors(gains["instrument"], rows, groups)
+    groups = groups or {}
+    colors = _group_colors(gains["instrument"], groups)
     gains_in_order(axes["gains"], gains, seeds, rows, colors)
     for index in INDICES:
         line = correlations.set_index("quantity").loc[index.column]
         against_index(axes[index.column], gains, character[index.column], index, line, needed, rows, colors)
     axes[TRANSIENCE.column].set_title("Does its sound decide it?")
-    _group_legend(figure, rows, groups)
+    _group_legend(figure, groups)
     figure.draw_without_rendering()  # labels are placed on the final layout
     for index in INDICES:
         _names(axes[index.column], gains, character[index.column])
@@ -90,13 +91,15 @@ def gains_in_order(
         own = seeds.loc[line.instrument].to_numpy() if line.instrument in seeds.index else np.empty(0)
         ax.plot(own, np.full(own.size, y + 0.3), "|", ms=5.5, color=TEXT, mew=1.1, zorder=3)
     ax.set_yticks(range(len(gains)), [readable(name) for name in gains["instrument"]])
-    ax.set_ylim(len(gains) - 0.3, -1.3)
+    ax.set_ylim(max(len(gains), 1) - 0.3, -1.3)
     ax.set_xlim(-half, half)
     ax.set_xlabel(f"{_contrast(rows)}: {_metric(gains)} of the instrument's own estimate (dB)")
     ax.set_title("Which fusion suits which instrument?")
     for side, row, align in ((0.02, rows[1], "left"), (0.98, rows[0], "right")):
         arrow = ("◀ {}\n    is better" if align == "left" else "{} ▶\nis better    ").format(_fusion(row))
         ax.text(side, 0.995, arrow, transform=ax.transAxes, ha=align, va="top", fontsize=8.5, weight="bold", color=TEXT)
+    if gains.empty:
+        ax.text(0, -0.8, "no instrument can be compared", ha="center", fontsize=8.5, color=TEXT)
     return quiet_axis(ax, "x")
 
 
@@ -165,29 +168,22 @@ def _half_width(gains: pd.DataFrame, seeds: pd.DataFrame) -> float:
     return 1.06 * max(np.nanmax(ends, initial=0.0), MIN_HALF_WIDTH)
 
 
-def _group_colors(instruments: Sequence[str], rows: tuple[str, str], groups: tuple) -> dict[str, str]:
+def _group_colors(instruments: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dict[str, str]:
     colors = dict.fromkeys(instruments, NOT_NAMED)
-    for row, group in zip(rows, groups):
-        colors |= {name: color_of(row) for name in group if name in colors}
-    return colors
+    return colors | {name: color_of(row) for row, group in groups.items() for name in group if name in colors}
 
 
-def _group_legend(figure: Figure, rows: tuple[str, str], groups: tuple) -> None:
+def _group_legend(figure: Figure, groups: Mapping[str, Sequence[str]]) -> None:
     from matplotlib.lines import Line2D
 
     bar = Line2D([], [], color=BAR, lw=3.4, alpha=0.75, label="95 % interval over mixtures")
     seed = Line2D([], [], ls="", marker="|", ms=6, color=TEXT, mew=1.1, label="one trained seed")
+    dot = {"ls": "", "marker": "o", "ms": 7, "mec": TEXT, "mew": 0.8}
     dots = [
-        Line2D(
-            [], [], ls="", marker="o", ms=7, color=color_of(row), mec=TEXT, mew=0.8, label=f"the paper: suits {word}"
-        )
-        for row, word, group in zip(rows, (label_of(row).lower() for row in rows), groups)
-        if group
+        Line2D([], [], color=color_of(row), label=f"the paper: suits {label_of(row).lower()}", **dot) for row in groups
     ]
     if dots:
-        dots.append(
-            Line2D([], [], ls="", marker="o", ms=7, color=NOT_NAMED, mec=TEXT, mew=0.8, label="not named there")
-        )
+        dots.append(Line2D([], [], color=NOT_NAMED, label="not named there", **dot))
     figure.legend(handles=[*dots, bar, seed], loc="outside lower center", ncols=5, columnspacing=1.4, handletextpad=0.5)
 
 

@@ -13,30 +13,36 @@ from avsep_lib.sound_character.character import (
     descriptors_file,
     instrument_character,
     load_descriptors,
+    undefined_clips,
     z_scores,
 )
 from avsep_lib.sound_character.correlations import correlate, interval_over_instruments, rho_needed, seed_rhos
 from avsep_lib.sound_character.gains import (
     OwnGains,
+    check_average,
     instrument_gains,
     own_gains,
     seed_gains,
     weighted_gain,
 )
 from avsep_lib.sound_character.groups import (
+    PAPER_GROUPS,
     PAPER_LATE,
     PAPER_MIDDLE,
     assignment_p_value,
     compare_groups,
     group_difference,
 )
-from avsep_lib.sound_character.outcomes import correlation_outcome, group_outcome, instrument_outcome
+from avsep_lib.sound_character.outcomes import LABELS, correlation_outcome, group_outcome, instrument_outcome
 
 __all__ = [
+    "LABELS",
+    "PAPER_GROUPS",
     "PAPER_LATE",
     "PAPER_MIDDLE",
     "OwnGains",
     "assignment_p_value",
+    "check_average",
     "compare_groups",
     "correlate",
     "correlation_outcome",
@@ -52,6 +58,7 @@ __all__ = [
     "rho_needed",
     "seed_gains",
     "seed_rhos",
+    "undefined_clips",
     "weighted_gain",
     "z_scores",
 ]

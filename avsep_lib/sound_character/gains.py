@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from avsep_lib.comparisons import holm, sign_flip_p_value
+from avsep_lib.errors import CanaryError
 from avsep_lib.intervals import (
     DEFAULT_RESAMPLING,
     Interval,
@@ -82,6 +83,37 @@ def own_gains(data: Comparable, candidate: str, baseline: str, metric: str = "sd
         return OwnGains(candidate, baseline, metric, data.mask, a - b, "", runs)
     why = "the two rows were trained with different seeds"
     return OwnGains(candidate, baseline, metric, data.mask, (a.mean(axis=1) - b.mean(axis=1)).to_frame(), why, runs)
+
+
+def check_average(gains: OwnGains, difference: float) -> str:
+    """The gains of all sources must average to the difference of the table rows.
+
+    Parameters
+    ----------
+    gains : OwnGains
+        Of a metric that is finite for every source of the common set (SDR).
+    difference : float
+        From `avsep_lib.tables.differences`, in dB.
+
+    Returns
+    -------
+    str
+        One sentence.
+
+    Raises
+    ------
+    CanaryError
+        If they do not.
+    """
+    if gains.items.empty:
+        return "nothing to check: no source can be compared"
+    average = float(gains.items.to_numpy().mean())
+    if not np.isclose(average, difference, atol=1e-6):
+        raise CanaryError(
+            f"gains: those of all instruments average to {average:.4f} dB, the rows differ by {difference:.4f} dB; "
+            "a source was lost or counted twice"
+        )
+    return f"the gains of all instruments average to the difference of the table rows, {difference:+.2f} dB"
 
 
 def seed_gains(gains: OwnGains) -> pd.DataFrame:
@@ -182,7 +214,8 @@ def instrument_gains(gains: OwnGains, resampling: Resampling = DEFAULT_RESAMPLIN
         }
         row |= {"seed_min": own.loc[instrument].min(), "seed_max": own.loc[instrument].max(), "p_value": p_value}
         rows.append(row | {"detectable_effect": over.detectable_effect, "reason": over.reason or across.reason})
-    table = pd.DataFrame(rows, columns=_GAIN_COLUMNS)
+    numbers = [name for name in _GAIN_COLUMNS if name not in ("instrument", "metric", "mask", "reason")]
+    table = pd.DataFrame(rows, columns=_GAIN_COLUMNS).astype(dict.fromkeys(numbers, float))
     table.insert(table.columns.get_loc("p_value") + 1, "p_holm", holm(table["p_value"]))
     return table
 

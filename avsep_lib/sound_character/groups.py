@@ -20,6 +20,7 @@ from avsep_lib.sound_character.gains import OwnGains, weighted_gain
 
 PAPER_MIDDLE = ("trumpet", "flute", "tuba")
 PAPER_LATE = ("saxophone", "cello", "acoustic_guitar", "xylophone")
+PAPER_GROUPS = {"middle": PAPER_MIDDLE, "late": PAPER_LATE}
 """Section 3.2 of the paper: what middle fusion, and what late fusion, is said to suit."""
 
 
