@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import bootstrap, ortho_group
 
@@ -165,9 +164,10 @@ def test_table_holds_every_seed_and_matches_it():
 
 def test_difference_of_identical_rows_is_nothing():
     audio = cloud(60, 1, 1, 0)
-    found = tables.gap_difference(planted(hier=audio, hier_align=audio), "hier_align", "hier", QUICK)
-    assert found.over_mixtures.mean == 0
-    assert found.p_value == 1
+    found = tables.part_differences(planted(hier=audio, hier_align=audio), "hier_align", "hier", QUICK)
+    for part in centroids.ATTRIBUTED:
+        assert found[part].over_mixtures.mean == 0
+        assert found[part].p_value == 1
 
 
 def test_unknown_row_and_missing_seed_are_named():
@@ -189,6 +189,11 @@ def test_outcome_says_what_made_the_difference(monkeypatch):
     assert "clips like these 60" in found.over_items.statement
     assert found.runs == ("hier-s0", "hier_align-s0")
     assert "by the audio cloud's spread" in found.note
+    parts = [modality_gap.gap_outcome("toy", "hier_align", "hier", part=part) for part in ("spread", "direction")]
+    assert sum(part.over_items.mean for part in parts) == pytest.approx(found.over_items.mean)
+    assert parts[1].tested_as.endswith("modality gap, by direction")
+    with pytest.raises(DataError, match="part 'pairing'"):
+        modality_gap.gap_outcome("toy", "hier_align", "hier", part="pairing")
 
 
 def test_sentence_names_the_cause_and_knows_its_limits():
@@ -210,7 +215,7 @@ def test_tables_for_readers():
     assert len(text.decomposition_text(table, pairing.pairing_table(clouds))) == 2
     parts = tables.attributions(clouds, resampling=QUICK)
     assert list(text.attribution_text(parts)["part"]) == list(text.PART_NAMES.values())
-    assert text.attribution_text(pd.DataFrame()).empty
+    assert text.attribution_text(tables.attributions(clouds, [], QUICK)).empty
 
 
 def test_clouds_are_read_from_latents_and_embeddings(project, monkeypatch, tmp_path):

@@ -110,7 +110,7 @@ def test_gap_figure_draws_means_seeds_and_causes(figure, clouds):
 
 def test_gap_figure_without_intervals_or_pairs(figure, clouds):
     table = tables.gap_table(clouds, QUICK).query("row == 'audio_encoder'").assign(gap_low=np.nan, gap_high=np.nan)
-    gap_plots.gap_figure(figure, table, tables.seed_values(clouds), pd.DataFrame())
+    gap_plots.gap_figure(figure, table, tables.seed_values(clouds), tables.attributions(clouds, [], QUICK))
     assert len(figure.axes) == 4
 
 

@@ -242,6 +242,7 @@ def test_outcome_reads_the_csv(predictions, tmp_path, monkeypatch):
     assert found.over_items.low > 0
     assert found.runs == ("late-s0", "late_align-s0")
     assert "clips like these 24" in found.over_items.statement
+    assert found.note.startswith("solos, as recorded: +")
     assert found.tested_as == "Late + align − Late, probe accuracy, solos, recorded once more"
 
 

@@ -63,6 +63,11 @@ def load_clouds(profile: str, dataset: str = "music11", split: str = "test") -> 
     for row in (*GRID, UNTRAINED, TEACHER):
         runs = latents.runs[latents.runs["row"] == row]
         if len(runs):
-            audio[row] = np.stack([unit(latents.vectors(name, "solos")[solos.index]) for name in runs.index])
+            audio[row] = np.stack([_unit(latents.vectors(name, "solos")[solos.index]) for name in runs.index])
             seeds[row], names[row] = list(runs["seed"]), list(runs.index)
-    return Clouds(audio, unit(np.stack([f[len(f) // 2] for f in frames])), solos["labels"].to_numpy(), seeds, names)
+    return Clouds(audio, _unit(np.stack([f[len(f) // 2] for f in frames])), solos["labels"].to_numpy(), seeds, names)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    """Unit vectors in double precision: pseudo-values are small differences of large numbers."""
+    return unit(rows.astype(np.float64))

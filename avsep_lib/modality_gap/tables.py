@@ -23,6 +23,7 @@ from avsep_lib.modality_gap.centroids import (
 from avsep_lib.modality_gap.clouds import Clouds
 
 PAIRS = (("late_align", "late"), ("middle_align", "middle"), ("hier_align", "hier"))
+LINE = ("difference", "low", "high", "seeds_low", "seeds_high", "p_value", "detectable_effect")
 ENDS = ("", "_low", "_high", "_seeds_low", "_seeds_high")
 
 
@@ -82,6 +83,45 @@ def identity_error(clouds: Clouds) -> float:
     return max(float(np.abs(values["gap"] - gaps).max()) for values, gaps in zip(found, made))
 
 
+def part_differences(
+    clouds: Clouds, candidate: str, baseline: str, resampling: Resampling = DEFAULT_RESAMPLING
+) -> dict[str, PairedDifference]:
+    """Gap of one row minus that of another and the two parts of the difference; clips are resampled together.
+
+    Returns
+    -------
+    dict
+        By name of `centroids.ATTRIBUTED`; the seeds that both rows have.
+
+    Raises
+    ------
+    DataError
+        For a row without latents, or two that share no seed.
+    """
+    found = attribution_influences(*_same_seeds(clouds, candidate, baseline), clouds.images)
+    return {part: _tested(matrix, resampling) for part, matrix in found.items()}
+
+
+def _same_seeds(clouds: Clouds, candidate: str, baseline: str) -> tuple[np.ndarray, np.ndarray]:
+    """Audio vectors of both rows for the seeds that both have."""
+    rows = {row: dict(zip(clouds.seeds.get(row, []), clouds.of(row))) for row in (candidate, baseline)}
+    shared = [seed for seed in rows[candidate] if seed in rows[baseline]]
+    if not shared:
+        raise DataError(f"{candidate} and {baseline} share no seed; see config/runs.csv")
+    return tuple(np.stack([vectors[seed] for seed in shared]) for vectors in rows.values())
+
+
+def _tested(matrix: np.ndarray, resampling: Resampling) -> PairedDifference:
+    found = paired_difference(matrix, np.zeros_like(matrix), resampling)
+    over, across = (_about_clips(i) for i in (found.over_mixtures, found.across_seeds))
+    return replace(found, over_mixtures=over, across_seeds=across)
+
+
+def _about_clips(interval: Interval) -> Interval:
+    statement, reason = (text.replace("mixtures", "clips") for text in (interval.statement, interval.reason))
+    return replace(interval, statement=statement, reason=reason)
+
+
 def attributions(
     clouds: Clouds, pairs: Iterable[tuple[str, str]] = PAIRS, resampling: Resampling = DEFAULT_RESAMPLING
 ) -> pd.DataFrame:
@@ -90,53 +130,18 @@ def attributions(
     Returns
     -------
     DataFrame
-        `candidate`, `baseline`, `part` (of `ATTRIBUTED`), `difference`, `low`, `high` (clips resampled), `seeds_low`,
-        `seeds_high` (trained again), `p_value`, `detectable_effect`. Pairs without latents are left out.
+        `candidate`, `baseline`, `part` (of `centroids.ATTRIBUTED`), `difference`, `low`, `high` (clips resampled),
+        `seeds_low`, `seeds_high` (trained again), `p_value`, `detectable_effect`. Pairs without latents are left out.
     """
     lines = []
     for candidate, baseline in pairs:
         if {candidate, baseline} <= set(clouds.audio):
-            found = attribution_influences(*_same_seeds(clouds, candidate, baseline), clouds.images)
-            for part, matrix in found.items():
-                lines.append({"candidate": candidate, "baseline": baseline, "part": part} | _line(matrix, resampling))
-    return pd.DataFrame(lines)
+            for part, found in part_differences(clouds, candidate, baseline, resampling).items():
+                lines.append({"candidate": candidate, "baseline": baseline, "part": part} | _line(found))
+    return pd.DataFrame(lines, columns=["candidate", "baseline", "part", *LINE])
 
 
-def _line(matrix: np.ndarray, resampling: Resampling) -> dict[str, float]:
-    found = paired_difference(matrix, np.zeros_like(matrix), resampling)
+def _line(found: PairedDifference) -> dict[str, float]:
     over, across = found.over_mixtures, found.across_seeds
-    return {
-        "difference": over.mean,
-        "low": over.low,
-        "high": over.high,
-        "seeds_low": across.low,
-        "seeds_high": across.high,
-        "p_value": found.p_value,
-        "detectable_effect": over.detectable_effect,
-    }
-
-
-def _same_seeds(clouds: Clouds, candidate: str, baseline: str) -> tuple[np.ndarray, np.ndarray]:
-    """Audio vectors of both rows for the seeds that both have."""
-    shared = [seed for seed in clouds.seeds[candidate] if seed in clouds.seeds[baseline]]
-    if not shared:
-        raise DataError(f"{candidate} and {baseline} share no seed; see config/runs.csv")
-    return tuple(clouds.of(row)[[clouds.seeds[row].index(s) for s in shared]] for row in (candidate, baseline))
-
-
-def gap_difference(
-    clouds: Clouds, candidate: str, baseline: str, resampling: Resampling = DEFAULT_RESAMPLING
-) -> PairedDifference:
-    """Gap of one row minus that of another on the same clips; clips are resampled together."""
-    matrices = []
-    for row in (candidate, baseline):
-        values = influences(clouds.of(row), clouds.images)["gap"]
-        matrices.append(pd.DataFrame(values, index=clouds.seeds[row]))
-    found = paired_difference(*matrices, resampling)
-    over, across = (_about_clips(i) for i in (found.over_mixtures, found.across_seeds))
-    return replace(found, over_mixtures=over, across_seeds=across)
-
-
-def _about_clips(interval: Interval) -> Interval:
-    statement, reason = (text.replace("mixtures", "clips") for text in (interval.statement, interval.reason))
-    return replace(interval, statement=statement, reason=reason)
+    values = (over.mean, over.low, over.high, across.low, across.high, found.p_value, over.detectable_effect)
+    return dict(zip(LINE, values))

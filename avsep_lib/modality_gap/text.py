@@ -79,8 +79,6 @@ def decomposition_text(table: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame
 
 def attribution_text(table: pd.DataFrame) -> pd.DataFrame:
     """Differences of gaps and what made them."""
-    if table.empty:
-        return table
     return pd.DataFrame(
         {
             "difference of": [f"{label_of(a)} − {label_of(b)}" for a, b in zip(table["candidate"], table["baseline"])],

@@ -14,6 +14,7 @@ from avsep_lib.plots.probe import representation_color
 from avsep_lib.plots.style import OKABE_ITO, TEXT, label_of, quiet_axis
 from avsep_lib.probe.text import name_of
 from avsep_lib.published import published_table
+from avsep_lib.tsne import NEIGHBOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,13 +75,13 @@ def quantity_rows(ax: Axes, table: pd.DataFrame, seeds: pd.DataFrame, quantity: 
 def _arbitrary(ax: Axes, table: pd.DataFrame) -> None:
     """Grey range: the gap of clouds as concentrated as these that point anywhere."""
     for y, row in enumerate(table.itertuples()):
-        ax.fill_betweenx([y - 0.36, y + 0.36], row.arbitrary_low, row.arbitrary_high, color="#D0D0D0", lw=0, zorder=1)
+        ax.fill_betweenx([y - 0.36, y + 0.36], row.arbitrary_low, row.arbitrary_high, color="#DEDEDE", lw=0, zorder=1)
 
 
 def _arbitrary_cosine(ax: Axes, table: pd.DataFrame) -> None:
     """Grey range: the cosine of directions that have nothing to do with each other."""
     half = float(table["arbitrary_cosine"].iloc[0])
-    ax.axvspan(-half, half, color="#D0D0D0", lw=0, zorder=0)
+    ax.axvspan(-half, half, color="#DEDEDE", lw=0, zorder=0)
     ax.axvline(0, color=TEXT, lw=0.9, zorder=1)
 
 
@@ -99,7 +100,7 @@ def _gap_legend(figure: Figure) -> None:
     entries = [
         Line2D([], [], color=grey, lw=3.6, marker="o", ms=6, label="mean, 95 % interval over clips", **edge),
         Line2D([], [], color=grey, ls="", marker="o", ms=3, label="one trained seed", **edge),
-        Patch(color="#D0D0D0", label="same concentration, any direction (95 %)"),
+        Patch(color="#DEDEDE", label="same concentration, any direction (95 %)"),
         Line2D([], [], ls="", marker="D", ms=5.5, mfc="white", mec=TEXT, label="paper (other data, context)"),
     ]
     figure.legend(handles=entries, loc="outside lower center", ncols=2)
@@ -107,7 +108,7 @@ def _gap_legend(figure: Figure) -> None:
 
 def attribution_bars(ax: Axes, parts: pd.DataFrame) -> Axes:
     """How much of each change of the gap spreading and turning made: two bars per pair, with intervals over clips."""
-    pairs = list(parts[["candidate", "baseline"]].drop_duplicates().itertuples(index=False)) if len(parts) else []
+    pairs = list(parts[["candidate", "baseline"]].drop_duplicates().itertuples(index=False))
     for y, (candidate, baseline) in enumerate(pairs):
         lines = parts[(parts["candidate"] == candidate) & (parts["baseline"] == baseline)].set_index("part")
         for offset, (part, color) in zip((-0.2, 0.2), PART_COLORS.items()):
@@ -157,7 +158,7 @@ def tsne_figure(
         for ax, row in zip(line, columns):
             class_scatter(ax, maps[perplexity, row], labels, styles)
             share = knn[row, f"map, perplexity {perplexity}"]
-            ax.set_xlabel(f"neighbours of the same class: {share:.0f} %", fontsize=7.5, labelpad=2)
+            ax.set_xlabel(f"{NEIGHBOURS} neighbours name the class: {share:.0f} %", fontsize=7.5, labelpad=2)
         line[0].set_ylabel(f"perplexity {perplexity}")
     for ax, row in zip(axes[0], columns):
         ax.set_title(name_of(row).replace(" (", "\n("))

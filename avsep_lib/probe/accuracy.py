@@ -21,6 +21,7 @@ from avsep_lib.inputs import require
 from avsep_lib.intervals import DEFAULT_RESAMPLING, Interval, Resampling, interval_across_seeds
 from avsep_lib.manifest import label_list
 from avsep_lib.outcomes import Outcome
+from avsep_lib.probe.text import INPUT_NAMES, name_of, percent
 from avsep_lib.tables.names import GRID
 
 INPUTS = ("solos", "solos_plain", "mixtures")
@@ -237,12 +238,9 @@ def accuracy_outcome(
     DataError
         When the predictions are missing or have no such representation.
     """
-    from avsep_lib.probe.text import INPUT_NAMES, name_of
-
-    kept = part(load_predictions(profile, dataset), inputs)
+    predictions = load_predictions(profile, dataset)
+    kept = part(predictions, inputs)
     found = accuracy_difference(kept, candidate, baseline, resampling)
-    runs = kept.loc[kept["representation"].isin((candidate, baseline)), "name"]
-    others = kept[(kept["representation"] == "audio_encoder")]
     return Outcome(
         tested_as=f"{name_of(candidate)} − {name_of(baseline)}, probe accuracy, {INPUT_NAMES[inputs]}",
         unit="points",
@@ -250,9 +248,19 @@ def accuracy_outcome(
         across_seeds=found.across_seeds,
         p_value=found.p_value,
         items="mixtures" if inputs == "mixtures" else "clips",
-        note=f"chance {chance(kept)[0]:.1f} %; frozen audio encoder {100 * others['correct'].mean():.1f} %",
-        runs=tuple(sorted(set(runs))),
+        note=_elsewhere(predictions, candidate, baseline, inputs, resampling),
+        runs=tuple(sorted(set(kept.loc[kept["representation"].isin((candidate, baseline)), "name"]))),
     )
+
+
+def _elsewhere(predictions: pd.DataFrame, candidate: str, baseline: str, inputs: str, resampling: Resampling) -> str:
+    """The same difference on the other inputs: a sign that changes there must not stay unseen."""
+    notes = []
+    for name in INPUTS:
+        if name != inputs and (predictions["input"] == name).any():
+            over = accuracy_difference(part(predictions, name), candidate, baseline, resampling).over_mixtures
+            notes.append(f"{INPUT_NAMES[name]}: {percent(over.mean, over.low, over.high, sign='+')} points")
+    return "; ".join(notes)
 
 
 def control_interval(predictions: pd.DataFrame, inputs: str = "solos", level: float = 0.999) -> tuple[float, float]:
