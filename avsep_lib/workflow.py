@@ -26,7 +26,7 @@ READS = {
     "02_encoders": ("dataset", "clips", "encoders", "embeddings"),
     "03_training": ("runs", "features", "mixtures"),
     "04_separation_tables": ("scores", "references", "published", "embeddings"),
-    "05_fusion_stages": ("scores", "references", "descriptors", "published"),
+    "05_fusion_stages": ("dataset", "scores", "references", "descriptors", "published"),
     "06_ablation": ("scores", "references", "runs", "published"),
     "07_linear_probe": ("probe", "published"),
     "08_modality_gap": ("latents", "embeddings", "published"),
