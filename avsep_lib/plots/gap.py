@@ -137,6 +137,11 @@ def class_style(classes: Sequence[str]) -> dict[str, tuple[str, str]]:
     return {name: (CLASS_COLORS[i % len(CLASS_COLORS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(classes)}
 
 
+def tsne_height(maps: Mapping[tuple[int, str], np.ndarray]) -> float:
+    """Height in inches that suits `tsne_figure` at a width of 7.5."""
+    return 1.25 + 2.5 * len({perplexity for perplexity, _ in maps})
+
+
 def tsne_figure(
     figure: Figure, maps: Mapping[tuple[int, str], np.ndarray], labels: np.ndarray, numbers: pd.DataFrame
 ) -> Figure:
