@@ -55,7 +55,7 @@ def summary_text(table: pd.DataFrame) -> str:
     counts = testable["verdict"].value_counts()
     told = ", ".join(f"{counts.get(word, 0)} {word}" for word in (SUPPORTED, CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE))
     again = testable["trained_again"].eq(SUPPORTED).sum()
-    chance = "Of claims with no effect behind them one in forty comes out supported"
+    chance = "Of claims with no effect behind them about one in forty comes out supported"
     return (
         f"{len(table)} sentences, of which {len(testable)} say something that can be measured: {told}. Supported for the "
         f"methods trained again: {again}. {chance}; Holm's p values allow for the number of claims, verdicts do not."

@@ -127,7 +127,8 @@ def group_outcome(
         over_items=over,
         across_seeds=across,
         p_value=assignment_p_value(gains.of_instruments, greater, less),
-        note=f"p over the divisions of these {len(greater) + len(less)} instruments, the interval over mixtures",
+        note=f"p over the divisions of these {len(greater) + len(less)} instruments, the interval and the verdict over mixtures: "
+        "they can disagree, and p cannot fall below one over the number of divisions",
         runs=gains.runs,
     )
 
