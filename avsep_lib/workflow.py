@@ -28,8 +28,8 @@ READS = {
     "04_separation_tables": ("scores", "references", "published", "embeddings"),
     "05_fusion_stages": ("dataset", "scores", "references", "descriptors", "published"),
     "06_ablation": ("scores", "references", "runs", "published"),
-    "07_linear_probe": ("probe", "published"),
-    "08_modality_gap": ("latents", "embeddings", "published"),
+    "07_linear_probe": ("probe", "scores", "references", "runs", "published"),
+    "08_modality_gap": ("latents", "embeddings", "scores", "references", "runs", "published"),
     "09_qualitative": ("scores", "runs", "clips", "mixtures", "embeddings"),
     "10_pipeline": ("paper_profile",),
     "11_audit": (
