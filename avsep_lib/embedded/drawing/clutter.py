@@ -7,7 +7,7 @@ import numpy as np
 from avsep_lib.embedded.drawing.canvas import Canvas
 from avsep_lib.embedded.drawing.things import choose_paint, draw_thing, mute_design
 
-BEHIND, BEFORE = (0.07, 0.15), (0.06, 0.1)  # radius, of the picture
+BEHIND, BEFORE = (0.06, 0.12), (0.06, 0.09)  # radius, of the picture
 
 
 def draw_clutter(canvas: Canvas, count: int, rng: np.random.Generator) -> None:

@@ -111,10 +111,10 @@ def _thing(name: str, notes: list[Note], beat: float, number: int, count: int, s
         design=designs()[name],
         paint=choose_paint(rng),
         motion=Motion(notes, beat, float(rng.uniform(0, 2 * np.pi))),
-        x=PLACES[count][number] + float(rng.uniform(-0.2, 0.2) / count),
-        y=float(rng.uniform(0.32, 0.68)),
-        scale=float(rng.uniform(0.19, 0.28)) / count**0.5,
-        angle=float(rng.uniform(-0.4, 0.4)),
+        x=PLACES[count][number] + float(rng.uniform(-0.12, 0.12) / count),
+        y=float(rng.uniform(0.4, 0.6)),
+        scale=float(rng.uniform(0.26, 0.35)) / count**0.5,
+        angle=float(rng.uniform(-0.25, 0.25)),
     )
 
 
