@@ -114,6 +114,10 @@ ENTRY = """\
         (ENTRY.replace("sentence", "text"), "unknown key 'text'"),
         (ENTRY.replace("06_ablation", "66_ablation"), "no notebook '66_ablation'"),
         (ENTRY.replace("  notebook: 06_ablation\n", ""), "names its notebook"),
+        (
+            ENTRY.replace("kind: difference", "kind: gap, part: width"),
+            r"\(a\).test.part: 'width' is not one of 'total'",
+        ),
         (ENTRY + ENTRY, "id a occurs twice"),
         (ENTRY.replace("'4.4'", "4.4"), "section: expected str"),
         (ENTRY.partition("  test")[0], "missing key 'test'"),
@@ -125,6 +129,21 @@ def test_a_broken_claim_is_named(tmp_path, text, words):
     path.write_text(text)
     with pytest.raises(ConfigError, match=words):
         load_claims(path=path)
+
+
+def test_a_part_of_the_gap_is_the_whole_unless_named(toy, monkeypatch):
+    asked = []
+    monkeypatch.setattr("avsep_lib.modality_gap.gap_outcome", lambda *args, part, **rest: asked.append(part))
+    monkeypatch.setattr(evaluators, "_check_rows", lambda claim, evidence: None)
+    tests = [claim.test for claim in PAPERS_CLAIMS if claim.test.kind == "gap"]
+    for test in tests:
+        evaluators.outcome(claim(test), Evidence("toy", RESAMPLING))
+    assert asked == [test.part for test in tests] == ["total", "direction"]
+    assert {test.direction for test in tests} == {"less"}
+    assert [evaluators.described(test) for test in tests] == [
+        "Hierarchical + align − Hierarchical, modality gap",
+        "Hierarchical + align − Hierarchical, modality gap, by direction",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import bootstrap, ortho_group
 
 from avsep_lib import modality_gap
+from avsep_lib.comparisons import holm
 from avsep_lib.errors import DataError
 from avsep_lib.intervals import Resampling, interval_over_mixtures
 from avsep_lib.modality_gap import centroids, pairing, tables, text
 from avsep_lib.modality_gap.clouds import Clouds
+from avsep_lib.probe.text import p_text
 
 QUICK = Resampling(400)
 DIMENSIONS = 48
@@ -212,10 +215,32 @@ def test_tables_for_readers():
     table = tables.gap_table(clouds, QUICK)
     shown = text.table5_text(table).set_index("row")
     assert list(shown["paper"]) == ["1.171", "0.976"]
-    assert len(text.decomposition_text(table, pairing.pairing_table(clouds))) == 2
+    assert len(text.decomposition_text(table, pairing.pairing_table(clouds), tables.seed_values(clouds))) == 2
     parts = tables.attributions(clouds, resampling=QUICK)
     assert list(text.attribution_text(parts)["part"]) == list(text.PART_NAMES.values())
+    assert list(text.attribution_text(parts)["p (Holm)"]) == [p_text(p) for p in holm(parts["p_value"])]
     assert text.attribution_text(tables.attributions(clouds, [], QUICK)).empty
+
+
+def test_p_values_of_the_decomposition_are_one_family():
+    seeds = pd.DataFrame({"row": ["a", "a", "b"], "p_arbitrary": [0.001, 0.4, 0.004]})
+    pairs = pd.DataFrame({"row": ["a", "b"], "p_own": [0.01, np.nan], "p_class": [0.5, 0.0005]})
+    new_seeds, new_pairs = tables.corrected(seeds, pairs)
+    np.testing.assert_allclose(new_seeds["p_arbitrary"], [5 * 0.001, 2 * 0.4, 4 * 0.004])
+    np.testing.assert_allclose(new_pairs["p_own"], [3 * 0.01, np.nan])
+    np.testing.assert_allclose(new_pairs["p_class"], [0.8, 6 * 0.0005])
+
+
+def test_decomposition_shows_corrected_p_values_of_the_right_rows():
+    clouds = planted(hier=np.stack([cloud(60, 2, 1, 0), cloud(60, 2, 0, 3)]), late=cloud(60, 1.0, 0, 100))
+    table, pairs, seeds = tables.gap_table(clouds, QUICK), pairing.pairing_table(clouds), tables.seed_values(clouds)
+    assert list(seeds["p_arbitrary"].round(2)) == [seeds["p_arbitrary"][0].round(2), 0, 0]
+    shown = text.decomposition_text(table, pairs, seeds).set_index("row")
+    new_seeds, new_pairs = tables.corrected(seeds, pairs)
+    first, second, third = new_seeds["p_arbitrary"]
+    assert shown.loc["Hierarchical", "p (Holm), arbitrary direction"] == f"{p_text(second)} to {p_text(first)}"
+    assert shown.loc["Late", "p (Holm), arbitrary direction"] == p_text(third)
+    assert list(shown["p (Holm), own"]) == [p_text(p) for p in new_pairs["p_own"]]
 
 
 def test_clouds_are_read_from_latents_and_embeddings(project, monkeypatch, tmp_path):

@@ -51,6 +51,7 @@ def described(test: schema.Test) -> str:
         return f"{_names(test.greater)} against {_names(test.less)}: {contrast}, {_short(test.metric)}{where}"
     of = {"accuracy": f"probe accuracy on {getattr(test, 'inputs', '')}", "gap": "modality gap", "steps": "steps"}
     what = of.get(test.kind) or _short(test.metric)
+    what += f", by {test.part}" if getattr(test, "part", "total") != "total" else ""
     instruments = getattr(test, "instruments", ())
     return f"{contrast}, {what}{f' of {_names(instruments)}' if instruments else ''}{where}"
 
@@ -217,7 +218,12 @@ def _gap(claim: schema.Claim, evidence: Evidence) -> Outcome:
     test = claim.test
     _check_rows(claim, evidence)
     return modality_gap.gap_outcome(
-        evidence.profile.name, test.candidate, test.baseline, dataset=test.dataset, resampling=evidence.resampling
+        evidence.profile.name,
+        test.candidate,
+        test.baseline,
+        dataset=test.dataset,
+        resampling=evidence.resampling,
+        part=test.part,
     )
 
 

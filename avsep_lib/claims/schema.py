@@ -18,6 +18,7 @@ from avsep_lib.paths import project_root
 from avsep_lib.settings import from_dict
 
 Direction = Literal["greater", "less"]
+GapPart = Literal["total", "spread", "direction"]
 LABEL_LENGTH = 46  # characters; a line of the overview figure
 
 
@@ -103,12 +104,17 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Gap:
-    """Modality gap of `candidate` minus that of `baseline`."""
+    """Modality gap of `candidate` minus that of `baseline`, or what a part of it contributes to that difference.
+
+    `part` is the whole (``total``), what the concentration of the sounds does (``spread``), or what the angle between
+    mean sound and mean picture does (``direction``).
+    """
 
     kind: ClassVar[str] = "gap"
     candidate: str
     baseline: str
     direction: Direction
+    part: GapPart = "total"
     dataset: str = "music11"
 
 

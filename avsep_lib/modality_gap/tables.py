@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from avsep_lib.comparisons import PairedDifference, paired_difference
+from avsep_lib.comparisons import PairedDifference, holm, paired_difference
 from avsep_lib.errors import DataError
 from avsep_lib.intervals import DEFAULT_RESAMPLING, Interval, Resampling, interval_across_seeds, interval_over_mixtures
 from avsep_lib.modality_gap.centroids import (
@@ -37,8 +37,7 @@ def gap_table(clouds: Clouds, resampling: Resampling = DEFAULT_RESAMPLING) -> pd
         with ``_low`` and ``_high`` (clips resampled: these trained models) and ``_seeds_low`` and ``_seeds_high``
         (trained again); `gap_plain`, Eq. 9 as it stands; and what the gap would be if the audio cloud, as concentrated
         as it is, pointed anywhere: `arbitrary`, its range `arbitrary_low` to `arbitrary_high` (seeds averaged), the
-        cosine `arbitrary_cosine` that it then seldom leaves, and how probable a cosine as far from 0 as the one found
-        then is: `p_least` to `p_most` over the seeds.
+        cosine `arbitrary_cosine` that it then seldom leaves.
     """
     return pd.DataFrame([_gap_row(clouds, row, resampling) for row in clouds.audio])
 
@@ -59,21 +58,32 @@ def _arbitrary(values: dict[str, np.ndarray], dimensions: int, level: float) -> 
     seeds = {name: matrix.mean(axis=1) for name, matrix in values.items()}
     gaps = [rotated(*norms, dimensions, level) for norms in zip(seeds["audio_norm"], seeds["image_norm"])]
     line = dict(zip(("arbitrary", "arbitrary_low", "arbitrary_high"), np.mean(gaps, axis=0)))
-    chances = [p_rotated(cosine, dimensions) for cosine in seeds["cosine"]]
-    return line | {
-        "arbitrary_cosine": cosine_range(dimensions, level),
-        "p_least": min(chances),
-        "p_most": max(chances),
-    }
+    return line | {"arbitrary_cosine": cosine_range(dimensions, level)}
 
 
 def seed_values(clouds: Clouds) -> pd.DataFrame:
-    """`QUANTITIES` of every run, freed of bias as in `gap_table`: `row`, `seed`, one column each."""
+    """`QUANTITIES` of every run, freed of bias as in `gap_table`: `row`, `seed`, one column each.
+
+    Column `p_arbitrary` is the probability that a random rotation of the sounds gives a cosine as far from 0.
+    """
     parts = []
     for row, audio in clouds.audio.items():
         columns = {name: matrix.mean(axis=1) for name, matrix in influences(audio, clouds.images).items()}
-        parts.append(pd.DataFrame({"row": row, "seed": clouds.seeds[row], **columns}))
+        chances = [p_rotated(cosine, audio.shape[-1]) for cosine in columns["cosine"]]
+        parts.append(pd.DataFrame({"row": row, "seed": clouds.seeds[row], **columns, "p_arbitrary": chances}))
     return pd.concat(parts, ignore_index=True)
+
+
+def corrected(seeds: pd.DataFrame, pairs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`seed_values` and `avsep_lib.modality_gap.pairing.pairing_table`, their p values corrected as one family (Holm).
+
+    Both stand in one table, and whoever searches it for small p values searches all of them: `p_arbitrary` of every
+    run, `p_own` and `p_class` of every row.
+    """
+    own, of_class = pairs["p_own"], pairs["p_class"]
+    adjusted = holm(np.concatenate([seeds["p_arbitrary"], own, of_class]))
+    first, second, third = np.split(adjusted, [len(seeds), len(seeds) + len(own)])
+    return seeds.assign(p_arbitrary=first), pairs.assign(p_own=second, p_class=third)
 
 
 def identity_error(clouds: Clouds) -> float:
@@ -131,14 +141,16 @@ def attributions(
     -------
     DataFrame
         `candidate`, `baseline`, `part` (of `centroids.ATTRIBUTED`), `difference`, `low`, `high` (clips resampled),
-        `seeds_low`, `seeds_high` (trained again), `p_value`, `detectable_effect`. Pairs without latents are left out.
+        `seeds_low`, `seeds_high` (trained again), `p_value`, `detectable_effect`, `p_holm` (corrected over all lines).
+        Pairs without latents are left out.
     """
     lines = []
     for candidate, baseline in pairs:
         if {candidate, baseline} <= set(clouds.audio):
             for part, found in part_differences(clouds, candidate, baseline, resampling).items():
                 lines.append({"candidate": candidate, "baseline": baseline, "part": part} | _line(found))
-    return pd.DataFrame(lines, columns=["candidate", "baseline", "part", *LINE])
+    table = pd.DataFrame(lines, columns=["candidate", "baseline", "part", *LINE])
+    return table.assign(p_holm=holm(table["p_value"]))
 
 
 def _line(found: PairedDifference) -> dict[str, float]:

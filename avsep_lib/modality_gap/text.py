@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from avsep_lib.modality_gap.tables import corrected
 from avsep_lib.plots.style import label_of
 from avsep_lib.probe.text import MISSING, name_of, p_text
 from avsep_lib.published import published_table
@@ -54,27 +55,37 @@ def table5_text(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def decomposition_text(table: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """What each gap is made of, and whether sounds lie nearer to their own pictures."""
+def decomposition_text(table: pd.DataFrame, pairs: pd.DataFrame, seeds: pd.DataFrame) -> pd.DataFrame:
+    """What each gap is made of, and whether sounds lie nearer to their own pictures; p values are Holm's.
+
+    Parameters
+    ----------
+    table, pairs, seeds : DataFrame
+        `gap_table`, `pairing_table` and `seed_values`; of the last, the p values of a row's seeds are shown as a range.
+    """
+    seeds, pairs = corrected(seeds, pairs)
     paired = pairs.set_index("row").loc[table["row"]]
+    chances = seeds.groupby("row")["p_arbitrary"].agg(["min", "max"]).loc[table["row"]]
     return pd.DataFrame(
         {
             "row": table["row"].map(name_of),
             "norm of mean sound": _cells(table, "audio_norm", "audio_norm_low", "audio_norm_high"),
             "norm of mean picture": _cells(table, "image_norm", "image_norm_low", "image_norm_high"),
             "cosine of the means": _cells(table, "cosine", "cosine_low", "cosine_high", sign="+"),
-            "p, arbitrary direction": [
-                p_text(a) if a == b else f"{p_text(a)} to {p_text(b)}"
-                for a, b in zip(table["p_least"], table["p_most"])
-            ],
+            "p (Holm), arbitrary direction": [_range(*ends) for ends in chances.itertuples(index=False)],
             "cosine, own picture": _cells(paired, "own", sign="+"),
             "same class": _cells(paired, "class", sign="+"),
             "other class": _cells(paired, "other", sign="+"),
-            "p, own": paired["p_own"].map(p_text).to_numpy(),
-            "p, class": paired["p_class"].map(p_text).to_numpy(),
+            "p (Holm), own": paired["p_own"].map(p_text).to_numpy(),
+            "p (Holm), class": paired["p_class"].map(p_text).to_numpy(),
             "gap when there is none": _cells(paired, "no_gap"),
         }
     )
+
+
+def _range(least: float, most: float) -> str:
+    ends = p_text(least), p_text(most)
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
 def attribution_text(table: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +96,7 @@ def attribution_text(table: pd.DataFrame) -> pd.DataFrame:
             "part": table["part"].map(PART_NAMES),
             "gap": _cells(table, "difference", "low", "high", sign="+"),
             "trained again": _bounds(table, "seeds_low", "seeds_high", sign="+"),
-            "p": table["p_value"].map(p_text),
+            "p (Holm)": table["p_holm"].map(p_text),
             "smallest detectable": _cells(table, "detectable_effect"),
         }
     )

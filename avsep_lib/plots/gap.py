@@ -79,7 +79,7 @@ def _arbitrary(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def _arbitrary_cosine(ax: Axes, table: pd.DataFrame) -> None:
-    """Grey range: the cosine of directions that have nothing to do with each other."""
+    """Grey range: the cosines that 95 % of random rotations of the sounds stay in."""
     half = float(table["arbitrary_cosine"].iloc[0])
     ax.axvspan(-half, half, color="#DEDEDE", lw=0, zorder=0)
     ax.axvline(0, color=TEXT, lw=0.9, zorder=1)

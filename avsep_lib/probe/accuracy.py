@@ -94,8 +94,7 @@ def accuracies(predictions: pd.DataFrame, inputs: str, split: str = "test") -> p
     -------
     DataFrame
         `representation`, `n_items`, `n_seeds`, `accuracy` with its Wilson interval `low` and `high` (these trained
-        models), `seeds_low` and `seeds_high` (trained again; NaN where it cannot be said), `macro`, `new_presets`
-        (accuracy over items of presets that the probe has not met; NaN where there are none), `chance`,
+        models), `seeds_low` and `seeds_high` (trained again; NaN where it cannot be said), `macro`, `chance`,
         `macro_chance`; all in percent.
     """
     kept = part(predictions, inputs, split)
@@ -113,7 +112,6 @@ def _accuracy_row(kept: pd.DataFrame, name: str) -> dict:
     rows, matrix = kept[kept["representation"] == name], correct_matrix(kept, name)
     low, high = wilson(matrix)
     again = interval_across_seeds(matrix)
-    new = rows.loc[rows["preset_role"] == "new", "correct"]
     by_chance, macro_by_chance = chance(kept)
     return {
         "representation": name,
@@ -125,7 +123,6 @@ def _accuracy_row(kept: pd.DataFrame, name: str) -> dict:
         "seeds_low": again.low,
         "seeds_high": again.high,
         "macro": macro_accuracy(rows),
-        "new_presets": float(100 * new.mean()) if len(new) else float("nan"),
         "chance": by_chance,
         "macro_chance": macro_by_chance,
     }

@@ -73,7 +73,6 @@ def table4_text(harsh: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:
             "recorded once more (%)": _cells(harsh, "accuracy", "low", "high"),
             "trained again": _again(harsh, "accuracy"),
             "macro (%)": _cells(harsh, "macro"),
-            "new presets (%)": _cells(harsh, "new_presets"),
             "as recorded (%)": _cells(plain, "accuracy", "low", "high"),
             "trained again, as recorded": _again(plain, "accuracy"),
             "clips": harsh["n_items"].astype(str),
