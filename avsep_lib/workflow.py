@@ -40,7 +40,7 @@ READS = {
 GRID = ("late", "late_align", "middle", "middle_align", "hier", "hier_align")
 # Relative cost of a training job; the longest start first, so that no core idles at the end.
 FUSION_COST = {"late": 1, "middle": 2, "hierarchical": 3}
-BACKBONE_COST = {"clip": 0, "resnet18": 5}
+BACKBONE_COST = {"clip": 0, "resnet18": 12}
 
 
 def _key(run: Run, *sections: type) -> str:
