@@ -29,7 +29,7 @@ import matplotlib.pyplot as plt
 from avsep_lib.plots import dataset, encoders, pipeline, spectrograms, style, training
 
 STEMS = [
-    *("01_dataset", "02_encoders", "03_training", "05_fusion_stages", "07_linear_probe", "08_modality_gap"),
+    *("01_dataset", "02_encoders", "03_training", "07_linear_probe", "08_modality_gap"),
     *("09_qualitative", "10_pipeline", "11_audit"),
 ]
 AUDIO = AudioSettings(n_samples=8191, n_fft=1024, hop_length=512, n_rows=16)  # 16 frames

@@ -240,7 +240,9 @@ def test_an_infinite_sar_has_its_own_count_and_its_own_words(scores):
     assert d.counts.loc["mixture", "n_infinite_sar"] == 176
     shown = text.separation_text(tables.summary(d)).set_index("row")
     assert shown.loc["Late", "SAR (dB)"].endswith(", n = 58")
-    claims = text.claims_text(tables.claim_verdicts(d, load_claims("06_ablation", kind="difference"))).set_index("tested as")
+    claims = text.claims_text(tables.claim_verdicts(d, load_claims("06_ablation", kind="difference"))).set_index(
+        "tested as"
+    )
     sar = claims.index.str.endswith("SAR")
     assert claims.loc[sar, "note"].str.startswith("over 58 of 88 mixtures; in the others a row leaves").all()
     assert (claims.loc[~sar, "note"] == text.MISSING).all()

@@ -1,5 +1,4 @@
 # What notebooks 05, 07, 08 and 11 share: descriptors of the solos, latent features of the trained runs, probes on them.
-ANALYSED = "music11"  # the dataset that the paper analyses is MUSIC
 
 
 rule descriptors:
@@ -14,11 +13,6 @@ rule descriptors:
     threads: 1
     shell:
         "logged {log} python -m avsep_lib.descriptors --manifest {input.manifest} --out {output}"
-
-
-def grid_models(wildcards):
-    """Models of the grid on a dataset, without switches."""
-    return [f"<results>/runs/{run}/model.safetensors" for run in PLAN.grid_runs(wildcards.dataset)]
 
 
 rule latents:

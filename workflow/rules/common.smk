@@ -1,4 +1,5 @@
 # The plan of the profile, library modules as inputs, and one way to log a command.
+import shlex
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from avsep_lib.library import modules_of, modules_of_notebook
 from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_path
 
 ENVIRONMENT = "requirements.lock"
+ANALYSED = "music11"  # the dataset that the paper analyses is MUSIC
 
 if set(config) - {"profile"}:
     raise WorkflowError(f"unknown --config keys {sorted(set(config) - {'profile'})}; the only one is profile=NAME")
@@ -56,3 +58,23 @@ def data_of_run(name):
 def clips_of_key(wildcards):
     """Input function: the decoded clips that a data key's mixtures are made of."""
     return f"<results>/data/{PLAN.tested_as[wildcards.key]}/clips/clips.json"
+
+
+def teacher_of_run(run):
+    """The audio encoder, for a run that separates with its help."""
+    if not PLAN.needs_teacher(run):
+        return []
+    return [f"<results>/data/{PLAN.runs[run].dataset}/encoders/audio/model.safetensors"]
+
+
+def teacher_options(run):
+    if not PLAN.needs_teacher(run):
+        return ""
+    folder = f"results/{PLAN.profile.name}/data/{PLAN.runs[run].dataset}/encoders/audio"
+    settings = shlex.quote(PLAN.encoder_json(PLAN.runs[run].dataset, "audio"))
+    return f"--audio-encoder {folder} --audio-encoder-settings {settings}"
+
+
+def grid_models(wildcards):
+    """Models of the grid on a dataset, without switches."""
+    return [f"<results>/runs/{run}/model.safetensors" for run in PLAN.grid_runs(wildcards.dataset)]

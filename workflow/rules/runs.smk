@@ -1,20 +1,4 @@
 # One training job and one scoring job per row of config/runs.csv.
-import shlex
-
-
-def teacher_of_run(run):
-    """The audio encoder, for a run that separates with its help."""
-    if not PLAN.needs_teacher(run):
-        return []
-    return [f"<results>/data/{PLAN.runs[run].dataset}/encoders/audio/model.safetensors"]
-
-
-def teacher_options(run):
-    if not PLAN.needs_teacher(run):
-        return ""
-    folder = f"results/{PLAN.profile.name}/data/{PLAN.runs[run].dataset}/encoders/audio"
-    settings = shlex.quote(PLAN.encoder_json(PLAN.runs[run].dataset, "audio"))
-    return f"--audio-encoder {folder} --audio-encoder-settings {settings}"
 
 
 rule train:
