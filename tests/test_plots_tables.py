@@ -53,6 +53,17 @@ def test_rows_put_means_and_seeds_where_they_are(ax, data):
     assert ax.get_xlabel() == "SDR (dB)"
 
 
+def test_every_dataset_has_its_own_panel_rows_and_scale(data):
+    summary, seeds = tables.summary(data["binary"]), tables.seed_means(data["binary"])
+    harder = summary[summary["method"] != "hier"].assign(sdr_db=summary["sdr_db"] - 50)
+    figure = scores.datasets_figure(plt.figure(), {"one": summary, "two": harder}, {"one": seeds, "two": seeds})
+    one, two = figure.axes
+    assert [ax.get_title(loc="left") or ax.get_title() for ax in (one, two)] == ["one", "two"]
+    assert len(one.get_yticks()) == len(two.get_yticks()) + 1
+    assert max(markers(two, 6.5)[:, 0]) < min(markers(one, 6.5)[:, 0])
+    plt.close(figure)
+
+
 def test_grid_draws_the_floor_and_names_a_far_ceiling(ax, data):
     summary = tables.summary(data["binary"]).set_index("method")
     scores.ablation_grid(ax, summary.reset_index(), tables.seed_means(data["binary"]))

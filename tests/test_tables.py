@@ -318,3 +318,31 @@ def test_parameters_cells_equal_their_models(stem):
     values = {name: names[name] for name in names["__annotations__"]}
     assert notebook_parameters(stem, **values) == NOTEBOOKS[stem]()
     assert list(values) == list(NOTEBOOKS[stem].model_fields)
+
+
+def test_what_encoders_know_is_one_line_per_dataset_and_encoder(tmp_path):
+    header = "encoder,task,value,low,high,n,unit,chance,p_chance\n"
+    paths = []
+    for dataset, value in (("music11", 0.9), ("wild", 0.2)):
+        path = tmp_path / dataset / "embeddings" / "sanity.csv"
+        path.parent.mkdir(parents=True)
+        lines = [
+            f"{e},{t},{value},0.1,0.95,40,clip,0.02,1e-9"
+            for e in ("image", "audio")
+            for t in ("zero-shot class", "x")
+        ]
+        path.write_text(header + "\n".join(lines) + "\n")
+        paths.append(path)
+    table = tables.encoder_knowledge(paths)
+    assert table[["dataset", "encoder"]].to_numpy().tolist() == [
+        ["music11", "image"], ["music11", "audio"], ["wild", "image"], ["wild", "audio"],
+    ]  # fmt: skip
+    assert table["accuracy"].iloc[2] == "0.200 [0.100, 0.950]"
+    assert (table["chance"] == "0.020").all()
+    assert (table["clips"] == "40").all()
+
+
+def test_every_separation_table_has_its_rows_in_every_profile():
+    for name in ("smoke", "demo", "demo-full", "paper"):
+        for dataset, rows in tables.SEPARATION.values():
+            assert set(tables.steps_of_rows(name, rows, dataset)) == set(rows)
