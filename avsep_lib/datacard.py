@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 
 from avsep_lib.clips import ClipStore
+from avsep_lib.config import load_profile
 from avsep_lib.errors import LeakageError
 from avsep_lib.files import read_json
+from avsep_lib.inputs import require_data
 from avsep_lib.manifest import SPLITS, is_solo, label_list
 from avsep_lib.mixtures import LISTS, read_list
 
@@ -144,3 +146,27 @@ def typical_clips(clips: pd.DataFrame, split: str = "test") -> pd.DataFrame:
     solo = is_solo(clips)
     first = pd.concat([clips[solo].drop_duplicates("labels").sort_values("labels"), clips[~solo].head(1)])
     return first.set_index("labels", drop=False)
+
+
+def pictures_of_others(profile: str, dataset: str, n: int = 12) -> dict[str, np.ndarray]:
+    """Middle frames of the other datasets of a profile: `n` of the classes that `dataset` lacks, spread over the list.
+
+    Returns
+    -------
+    dict
+        ``"wild: seashore"`` to a picture (height, width, 3), dataset after dataset.
+    """
+    import matplotlib.pyplot as plt
+
+    known = set(load_profile(profile).datasets[dataset].classes)
+    pictures = {}
+    for other in load_profile(profile).datasets:
+        if other == dataset:
+            continue
+        store = ClipStore.open(require_data(profile, other, "clips/clips.json")[0].parent)
+        shown = typical_clips(store.table.reset_index(drop=True))
+        shown = shown[is_solo(shown) & ~shown.labels.isin(known)]
+        for i in np.unique(np.linspace(0, len(shown) - 1, n).astype(int)):
+            clip = shown.iloc[i]
+            pictures[f"{other}: {clip.labels}"] = plt.imread(store.frame_path(clip.clip_id, clip.n_frames // 2))
+    return pictures

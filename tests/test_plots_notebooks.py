@@ -197,6 +197,7 @@ def test_the_contact_sheet_labels_each_picture():
     figure = dataset.contact_sheet(plt.figure(), pictures, columns=2)
     assert {"flute", "erhu", "flute and\nviolin"} <= set(texts(figure))
     assert sum(bool(ax.images) for ax in figure.axes) == 3
+    assert [ax.axison for ax in figure.axes] == [True, True, True, False]  # what is left of the grid is not drawn
 
 
 # ---------------------------------------------------------------- 02

@@ -82,7 +82,7 @@ def contact_sheet(figure: Figure, pictures: Mapping[str, np.ndarray], columns: i
     """
     rows = -(-len(pictures) // columns)
     axes = figure.subplots(rows, columns, squeeze=False).flat
-    for ax, (label, picture) in zip(axes, pictures.items()):
+    for (label, picture), ax in zip(pictures.items(), axes):  # pictures first: zip takes one more of what comes first
         ax.imshow(picture, interpolation="lanczos")
         ax.set_xlabel(spoken(label), fontsize=8, labelpad=3)
         ax.set(xticks=[], yticks=[])
