@@ -90,12 +90,23 @@ def oracle_queries(item: MixtureItem) -> list[Query]:
     return [Query("audio", source) for source in item.sources]
 
 
-def score_item(method: MaskMethod, queries: list[Query], item: MixtureItem, store: ClipStore) -> list[dict]:
-    """Rows of one mixture, without the columns that name the run."""
+def factorise(item: MixtureItem, audio: AudioSettings) -> References:
+    """The part of BSS-eval that depends on the true sources only: shared by masks, methods and the mixture baseline."""
+    names = [f"{item.mixture_id}: clip {clip_id}" for clip_id in item.rows.clip_id]
+    return References(item.sources[:, : audio.n_output], names=names)
+
+
+def score_item(
+    method: MaskMethod,
+    queries: list[Query],
+    item: MixtureItem,
+    store: ClipStore,
+    factorised: References | None = None,
+) -> list[dict]:
+    """Rows of one mixture, without the columns that name the run; `factorised` is from `factorise`, if at hand."""
     n_output = method.audio.n_output
     references = item.sources[:, :n_output]
-    names = [f"{item.mixture_id}: clip {clip_id}" for clip_id in item.rows.clip_id]
-    factorised = References(references, names=names)  # shared by both mask types and the mixture baseline
+    factorised = factorised or factorise(item, method.audio)
     baseline = np.repeat(item.waveform[None, :n_output], len(references), axis=0)
     estimates = method.estimate(item.waveform, queries)
     stacked = np.stack([*estimates.values(), baseline])
@@ -156,13 +167,15 @@ def score_run(
 
 def score_references(audio: AudioSettings, store: ClipStore, mixtures: Path) -> pd.DataFrame:
     """Scores of the floor and the ceilings; they have no seed (-1)."""
-    return pd.concat(
-        [
-            score_method(method(audio), oracle_queries, store, mixtures, run_id=name, method=name, seed=-1)
-            for name, method in REFERENCES.items()
-        ],
-        ignore_index=True,
-    )
+    methods = {name: method(audio) for name, method in REFERENCES.items()}
+    rows: dict[str, list[dict]] = {name: [] for name in methods}
+    for item in list_items(store, mixtures, audio, "test"):
+        factorised = factorise(item, audio)
+        for name, method in methods.items():
+            named = {"run_id": name, "method": name, "seed": -1}
+            scored = score_item(method, oracle_queries(item), item, store, factorised)
+            rows[name] += [{**named, **row} for row in scored]
+    return pd.DataFrame([row for of_method in rows.values() for row in of_method], columns=COLUMNS)
 
 
 def main() -> None:
