@@ -344,6 +344,16 @@ def test_every_claim_of_the_paper_has_a_line_on_a_profile_with_almost_nothing(to
     assert f"{len(table)} sentences" in summary_text(table)
 
 
+def test_soft_masks_are_a_second_reading_of_what_reads_scores(toy):
+    table = evaluate("toy", PAPERS_CLAIMS, RESAMPLING).set_index("id")
+    scored = table["kind"].isin(["difference", "best", "correlation", "groups"])
+    assert (table.loc[scored, "soft_verdict"] != "").all()
+    assert (table.loc[~scored, "soft_verdict"] == "").all()
+    line = table.loc["hierarchical-over-late"]
+    assert np.isfinite([line["estimate"], line["soft_estimate"]]).all()
+    assert line["soft_estimate"] != line["estimate"]
+
+
 def test_evidence_finds_only_scored_rows(toy):
     evidence = Evidence("toy", RESAMPLING)
     assert evidence.present("music11", ("late", "late_missing", "nobody")) == ["late"]
@@ -358,6 +368,7 @@ def test_evidence_finds_only_scored_rows(toy):
 def test_numbers_are_rounded_by_their_unit():
     line = {"p_holm": 0.00005, "label": "l", "claim": "s", "section": "1", "verdict": SUPPORTED}
     line |= {"trained_again": SUPPORTED, "tested_as": "t", "note": "", "notebook": "", "runs": "", "kind": "gap"}
+    line |= {"soft_verdict": SUPPORTED, "soft_unit": "dB", "soft_estimate": 1.0, "soft_low": 0.5, "soft_high": 1.5}
     base = line | {"low": -0.001, "high": 1.236, "seeds_low": np.nan, "seeds_high": np.nan, "n": 5, "items": "clips"}
     units = ("dB", "steps", "points", "1")
     table = pd.DataFrame([base | {"unit": unit, "estimate": 0.618, "detectable_effect": 0.001} for unit in units])
@@ -369,6 +380,8 @@ def test_numbers_are_rounded_by_their_unit():
         "+0.618 [-0.001, +1.236]",
     ]
     assert shown["smallest detectable"].tolist() == ["< 0.01", "< 1", "< 0.1", "0.001"]
+    assert shown["with soft masks"].tolist() == ["supported, +1.00 [+0.50, +1.50] dB"] * 4
+    assert claims_text(table.assign(soft_verdict=""))["with soft masks"].tolist() == ["–"] * 4
     assert shown.loc[0, ["p (Holm)", "interval, trained again", "n", "runs"]].tolist() == [
         "< 0.001",
         "–",

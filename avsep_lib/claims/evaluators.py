@@ -92,6 +92,7 @@ def _instruments(claim: schema.Claim, evidence: Evidence) -> Outcome:
         baseline=test.baseline,
         dataset=test.dataset,
         resampling=evidence.resampling,
+        mask=evidence.mask,
     )
 
 
@@ -170,6 +171,7 @@ def _correlation(claim: schema.Claim, evidence: Evidence) -> Outcome:
         baseline=test.baseline,
         dataset=test.dataset,
         resampling=evidence.resampling,
+        mask=evidence.mask,
     )
 
 
@@ -187,6 +189,7 @@ def _groups(claim: schema.Claim, evidence: Evidence) -> Outcome:
         baseline=test.baseline,
         dataset=test.dataset,
         resampling=evidence.resampling,
+        mask=evidence.mask,
     )
 
 

@@ -26,11 +26,14 @@ class Evidence:
         Name of a profile.
     resampling : Resampling
         Of every interval.
+    mask : str
+        Mask type whose scores are read.
     """
 
-    def __init__(self, profile: str, resampling: Resampling = DEFAULT_RESAMPLING) -> None:
+    def __init__(self, profile: str, resampling: Resampling = DEFAULT_RESAMPLING, mask: str = HEADLINE_MASK) -> None:
         self.profile = load_profile(profile)
         self.resampling = resampling
+        self.mask = mask
         self.known = {run.run_id: run for run in profile_runs(self.profile)}
         self._scores: dict[tuple, Comparable] = {}
         self._failed: dict[tuple, frozenset[str]] = {}
@@ -66,7 +69,7 @@ class Evidence:
         return [results_root(self.profile.name) / "scores" / f"{name}.csv" for name in names]
 
     def scores(self, dataset: str, rows: tuple[str, ...]) -> Comparable:
-        """Scores of the rows with the headline mask on their common mixtures.
+        """Scores of the rows with one mask type on their common mixtures.
 
         Raises
         ------
@@ -77,7 +80,7 @@ class Evidence:
             files = self._score_files(dataset, rows)
             if missing := [path for path in files if not path.is_file()]:
                 raise DataError(f"scores/{missing[0].name} is missing; `make figures` writes it")
-            self._scores[dataset, rows] = comparable(load_scores(files), HEADLINE_MASK)
+            self._scores[dataset, rows] = comparable(load_scores(files), self.mask)
         return self._scores[dataset, rows]
 
     def failed(self, dataset: str, rows: tuple[str, ...]) -> frozenset[str]:

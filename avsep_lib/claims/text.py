@@ -36,6 +36,7 @@ def claims_text(table: pd.DataFrame) -> pd.DataFrame:
             "interval, trained again": [
                 _bounds(line, "seeds_low", "seeds_high") or MISSING for line in table.to_dict("records")
             ],
+            "with soft masks": [_soft(line) for line in table.to_dict("records")],
             "p (Holm)": table["p_holm"].map(_p_value),
             "smallest detectable": [
                 _number(line["detectable_effect"], line["unit"]) for line in table.to_dict("records")
@@ -105,6 +106,15 @@ def _estimate(line: dict) -> str:
     bounds = _bounds(line, "low", "high")
     unit = {"1": "", "(rho)": " (ρ)"}.get(line["unit"], f" {line['unit']}")
     return f"{_number(line['estimate'], line['unit'], sign='+')}{f' {bounds}' if bounds else ''}{unit}"
+
+
+def _soft(line: dict) -> str:
+    """Verdict and estimate with soft masks, where masks play a part."""
+    if not line["soft_verdict"]:
+        return MISSING
+    estimate = {"estimate": line["soft_estimate"], "low": line["soft_low"], "high": line["soft_high"]}
+    shown = _estimate(estimate | {"unit": line["soft_unit"]})
+    return line["soft_verdict"] if shown == MISSING else f"{line['soft_verdict']}, {shown}"
 
 
 def _bounds(line: dict, low: str, high: str) -> str:
