@@ -405,7 +405,7 @@ def test_the_picture_has_a_line_for_every_claim_that_can_be_measured(toy):
     from avsep_lib.plots import claims as plots
 
     table = evaluate("toy", PAPERS_CLAIMS, RESAMPLING)
-    figure = plots.claims_figure(Figure(figsize=(7.6, plots.figure_height(table))), table)
+    figure = plots.claims_figure(Figure(figsize=(8.8, plots.figure_height(table))), table)
     words = drawn(figure)
     measured = table[table["kind"] != "untestable"]
     assert set(measured["label"]) <= set(words)

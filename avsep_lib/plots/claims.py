@@ -31,8 +31,8 @@ HEADINGS = {
 }
 LIMIT = 3.5  # smallest detectable effects; what lies beyond is drawn at the edge
 ROW = 0.185  # inches
-TOP, BOTTOM, LEFT, RIGHT = 0.3, 0.75, 2.95, 2.35  # inches around the axis
-COLUMNS = {"verdict": 10, "trained_again": 100}  # points from the axis to the words
+TOP, BOTTOM, LEFT, RIGHT = 0.3, 0.75, 2.95, 3.55  # inches around the axis
+COLUMNS = {"verdict": (10, "these models"), "trained_again": (96, "trained again"), "soft_verdict": (182, "soft masks")}
 HALF_TO_DETECTABLE = 1.43  # smallest detectable effect over half of a 95 % interval, both normal
 
 
@@ -47,7 +47,7 @@ def claims_figure(figure: Figure, table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     figure : Figure
-        About 7.6 inches wide and `figure_height` high.
+        About 8.8 inches wide and `figure_height` high.
     table : DataFrame
         From `avsep_lib.claims.verdicts.evaluate`.
 
@@ -80,8 +80,8 @@ def claims_figure(figure: Figure, table: pd.DataFrame) -> Figure:
     ax.set_xlim(-LIMIT, LIMIT)
     ax.set_xticks(range(-3, 4))
     ax.set_xlabel("opposite  ←  effect in smallest detectable effects  →  as claimed", fontsize=8)
-    for name, title in zip(COLUMNS, ("these models", "trained again")):
-        place = {"xycoords": "axes fraction", "xytext": (COLUMNS[name], 3), "textcoords": "offset points"}
+    for offset, title in COLUMNS.values():  # points from the axis, and what stands there
+        place = {"xycoords": "axes fraction", "xytext": (offset, 3), "textcoords": "offset points"}
         ax.annotate(title, (1.0, 1.0), **place, fontsize=8.5, weight="bold", color=TEXT)
     _legend(figure)
     return quiet_axis(ax, "x").figure
@@ -124,10 +124,10 @@ def _claim(ax: Axes, y: float, line: dict) -> None:
             np.clip(x["estimate"], -LIMIT, LIMIT), y, marker, ms=5.5, color=color, clip_on=False, zorder=3,
             markerfacecolor=color if filled else "white", markeredgewidth=1.2 if marker == "o" else 0.4,
         )  # fmt: skip
-    for column, offset in COLUMNS.items():
-        word = line[column]
+    for column, (offset, _) in COLUMNS.items():
+        word = line[column] or "–"
         where = {"xycoords": ("axes fraction", "data"), "xytext": (offset, 0), "textcoords": "offset points"}
-        color = TEXT if word == INCONCLUSIVE else LOOKS[word][0]
+        color = TEXT if word == INCONCLUSIVE else LOOKS.get(word, LOOKS[NOT_TESTABLE])[0]
         weight = "bold" if word in (SUPPORTED, CONTRADICTED) else "normal"
         ax.annotate(word, (1.0, y), **where, va="center", fontsize=7.8, color=color, weight=weight)
 
