@@ -18,7 +18,7 @@ from avsep_lib.metrics import si_sdr
 
 MARGIN_DB = 3.0  # ideal masks gain 8 dB and more; the wrong source loses
 LEARNED_DB = 0.5
-FLAT, TRAINED_FLAT = 1e-6, 0.02  # standard deviation of a mask; the demo's flattest has 0.05
+FLAT, TRAINED_FLAT = 1e-6, 0.02  # standard deviation of a mask of any run, and of one that had time to learn
 ROW_TOLERANCE_DB = 0.05  # rows hold six decimals; threads and machines differ by less
 
 
@@ -82,7 +82,7 @@ def trained_run(evidence: Evidence) -> list[Finding]:
     what = f"{run_id}: right over swapped order, dB"
     return [
         at_most(f"{run_id} against its score rows, dB", difference, ROW_TOLERANCE_DB, run_id),
-        at_least(what, advantage, LEARNED_DB, run_id) if evidence.separator_is_trained else noted(what, advantage),
+        at_least(what, advantage, LEARNED_DB, run_id) if evidence.is_trained(run_id) else noted(what, advantage),
     ]
 
 
@@ -108,8 +108,8 @@ def silent_binary_estimates(evidence: Evidence) -> list[Finding]:
     binary = {run_id: rows[rows["mask"] == "binary"] for run_id, rows in evidence.scores.items()}
     silent = {run_id: int((rows.status != "ok").sum()) for run_id, rows in binary.items()}
     findings = [noted("silent binary estimates", sum(silent.values()))]
-    if evidence.separator_is_trained:
-        mostly = [run_id for run_id, rows in binary.items() if 2 * silent[run_id] >= len(rows)]
+    if trained := [run_id for run_id in binary if evidence.is_trained(run_id)]:
+        mostly = [run_id for run_id in trained if 2 * silent[run_id] >= len(binary[run_id])]
         findings.append(none_of("runs with half or more of their binary estimates silent", mostly))
     return findings
 
@@ -124,11 +124,14 @@ def zeroed_mask(evidence: Evidence) -> list[Finding]:
     soft = {run_id: rows[rows["mask"] == "soft"] for run_id, rows in evidence.scores.items()}
     silent = [run_id for run_id, rows in soft.items() for _ in range(int((rows.status != "ok").sum()))]
     absent = [run_id for run_id, rows in soft.items() if not len(rows)]
-    flat = TRAINED_FLAT if evidence.separator_is_trained else FLAT
+    findings = [at_least("smallest standard deviation of a soft mask", statistics[flattest][1], FLAT, flattest)]
+    if trained := [run_id for run_id in evidence.runs if evidence.is_trained(run_id)]:
+        worst = min(trained, key=lambda run_id: statistics[run_id][1])
+        findings.append(at_least("the same among trained runs", statistics[worst][1], TRAINED_FLAT, worst))
     return [
         none_of("runs without soft scores", absent),
         none_of("silent soft estimates", silent),
         at_least("smallest mean of a soft mask", statistics[emptiest][0], 1e-3, emptiest),
-        at_least("smallest standard deviation of a soft mask", statistics[flattest][1], flat, flattest),
+        *findings,
         *silent_binary_estimates(evidence),
     ]
