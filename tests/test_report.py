@@ -125,11 +125,22 @@ def test_stems_and_run_ids_of_the_readme_become_links(readme):
 
 
 def test_only_the_table_of_claims_is_linked(readme, tmp_path, monkeypatch):
-    for name in ("tab_claims", "tab_other"):
-        (tmp_path / f"{name}.md").write_text("| runs    |\n|:-----|\n| late-s0 |\n")
+    columns = [*readme.SHOWN[:-2], "note", "evidence", "runs"]
+    lines = [columns, [":---"] * len(columns)]
+    lines += [[*"abcdefg", "left out", "06_ablation", "late-s0 late-s1 hier-s0"], [*"hijklmn", "x", "–", "–"]]
+    claims = "".join(f"| {'  | '.join(cells)} |\n" for cells in lines)
+    (tmp_path / "tab_claims.md").write_text(claims)
+    (tmp_path / "tab_other.md").write_text("| runs    |\n|:-----|\n| late-s0 |\n")
     monkeypatch.setattr(readme, "figures_root", lambda profile: tmp_path)
     block = "<!-- begin {0} (made) -->\nold\n<!-- end {0} -->\n"
     text = readme.filled(block.format("tab_claims") + block.format("tab_other"))
-    assert text.count("[late-s0](config/runs.csv#L2)") == 1
-    assert "old" not in text
-    assert "| runs |" in text
+    assert "[late-s0](config/runs.csv#L2) [1](config/runs.csv#L8) [hier-s0](config/runs.csv#L6) |" in text
+    assert "[06_ablation](notebooks/06_ablation.ipynb)" in text
+    assert "\n| late-s0 |\n" in text  # the other table as it is
+    for gone in ("old", "| note |", "left out", "| h |"):
+        assert gone not in text
+
+
+def test_a_renamed_column_of_the_claims_stops_the_readme(readme):
+    with pytest.raises(SystemExit, match="no column verdict"):
+        readme.claims(["| claim | runs |", "|:---|:---|"])

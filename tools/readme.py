@@ -1,6 +1,7 @@
 """Put the published tables into README.md (``--check``: exit 1 when it is out of date).
 
-In the table of claims, notebooks and run ids become links: to the notebook, and to the run's line of config/runs.csv.
+Of the table of claims README.md shows the claims that have a notebook, and the columns `SHOWN`; notebooks and run ids
+become links: to the notebook, and to the run's line of config/runs.csv.
 """
 
 import argparse
@@ -13,6 +14,10 @@ from avsep_lib.parameters import NOTEBOOKS
 from avsep_lib.paths import figures_root, project_root
 
 LINKED = "tab_claims"
+SHOWN = (
+    *("claim", "verdict", "trained again", "estimate", "with soft masks", "smallest detectable", "n"),
+    *("evidence", "runs"),
+)
 BLOCK = re.compile(r"(<!-- begin (\w+) [^\n]*-->\n).*?(<!-- end \2 -->)", re.DOTALL)
 
 
@@ -22,10 +27,35 @@ def filled(text: str) -> str:
     def table(match: re.Match) -> str:
         lines = (figures_root("demo") / f"{match[2]}.md").read_text().splitlines()
         lines = [re.sub(r" {2,}", " ", line) for line in lines]
-        shown = map(linked, lines) if match[2] == LINKED else lines
+        shown = claims(lines) if match[2] == LINKED else lines
         return match[1] + "\n".join(shown) + "\n" + match[3]
 
     return BLOCK.sub(table, text)
+
+
+def cells(line: str) -> list[str]:
+    """Cells of a line of a Markdown table; an escaped pipe is no border."""
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def claims(lines: list[str]) -> list[str]:
+    """The table of claims, shortened and linked; a line without a notebook says what no measurement can test."""
+    head, *rest = map(cells, lines)
+    if missing := [name for name in SHOWN if name not in head]:
+        sys.exit(f"{LINKED}.md has no column {missing[0]}; adapt tools/readme.py")
+    kept = [head, *(row for row in rest if row[head.index("evidence")] != "–")]
+    short = [[row[head.index(name)] for name in SHOWN] for row in kept]
+    return [linked(f"| {' | '.join([*row[:-1], seeds_together(row[-1])])} |") for row in short]
+
+
+def seeds_together(runs: str) -> str:
+    """``"late-s0 late-s1"`` with one name for all seeds of a row: ``"late-s0 1"``, both linked."""
+    shown, row = [], None
+    for run in runs.split():
+        same, seed = run.rpartition("-s")[0], run.rpartition("-s")[2]
+        shown.append(f"[{seed}]({targets()[run]})" if same == row and run in targets() else run)
+        row = same
+    return " ".join(shown)
 
 
 @functools.cache
