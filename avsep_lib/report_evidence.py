@@ -31,7 +31,8 @@ def claim_entries(table: Path) -> list[dict[str, Any]]:
     -------
     list of dict
         The columns with underscores for spaces; `mark`, a sign of the verdict; `page`, the notebook page behind the
-        number, empty for a sentence that cannot be tested; `rows`, per table row its label and its runs.
+        number, empty for a sentence that cannot be tested; `rows`, per table row its label and its runs; `soft`, verdict
+        and estimate with soft masks.
     """
     lines = pd.read_csv(table, dtype=str, keep_default_na=False).to_dict("records")
     return [_entry({key.replace(" ", "_"): value for key, value in line.items()}) for line in lines]
@@ -40,7 +41,9 @@ def claim_entries(table: Path) -> list[dict[str, Any]]:
 def _entry(line: dict[str, str]) -> dict[str, Any]:
     page = "" if line["evidence"] == MISSING else f"notebooks/{line['evidence']}.html"
     run_ids = [] if line["runs"] == MISSING else line["runs"].split()
-    return line | {"mark": MARKS[line["verdict"]], "page": page, "rows": runs_by_row(run_ids)}
+    verdict, _, estimate = line["with_soft_masks"].partition(", ")
+    soft = {"verdict": verdict, "estimate": estimate}
+    return line | {"mark": MARKS[line["verdict"]], "page": page, "rows": runs_by_row(run_ids), "soft": soft}
 
 
 def runs_by_row(run_ids: list[str]) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ LINE = {
     "tested as": "Hierarchical − Late, SDR",
     "estimate": "+1.00 [+0.50, +1.50] dB",
     "interval, trained again": "–",
+    "with soft masks": "contradicted, -0.20 [-0.30, -0.10] dB",
     "p (Holm)": "0.010",
     "smallest detectable": "0.70",
     "n": "88 mixtures",
@@ -60,6 +61,8 @@ def test_a_claims_number_links_to_its_notebook_and_every_run_to_its_line(claims)
 def test_a_verdict_has_a_sign_and_words_and_an_untestable_sentence_links_nowhere(claims):
     tested, untestable = claims
     assert (tested["mark"], untestable["mark"]) == ("●", "–")
+    assert tested["soft"] == {"verdict": "contradicted", "estimate": "-0.20 [-0.30, -0.10] dB"}
+    assert untestable["soft"] == {"verdict": "–", "estimate": ""}
     assert untestable["page"] == ""
     assert untestable["rows"] == []
     assert page([untestable]).count("href") == page([]).count("href")
