@@ -109,12 +109,17 @@ def test_pictures_are_pictures(smoke):
 
 @pytest.mark.slow
 def test_scores_are_complete_and_ordered(smoke):
-    scores = pd.concat(map(pd.read_csv, (smoke / "results/smoke/scores").glob("*.csv")))
-    n_mixtures = scores.mixture_id.nunique()
-    assert (scores.groupby(["run_id", "mask"]).size() == 2 * n_mixtures).all()
-    means = scores[scores["mask"] == "binary"].groupby("method").sdr_db.mean()
-    assert means["ideal_binary"] > means["mixture"] + 5
-    assert means.drop(["ideal_binary", "ideal_ratio"]).max() < means["ideal_binary"]
+    plan, folder = load_plan("smoke"), smoke / "results/smoke/scores"
+    files = {
+        key: [f"references-{key}"] + [r for r in plan.runs if plan.audio_key(r) == key] for key in plan.tested_keys
+    }
+    assert {f"{name}.csv" for names in files.values() for name in names} == {path.name for path in folder.glob("*.csv")}
+    for names in files.values():
+        scores = pd.concat(pd.read_csv(folder / f"{name}.csv") for name in names)
+        assert (scores.groupby(["run_id", "mask"]).size() == 2 * scores.mixture_id.nunique()).all()
+        means = scores[scores["mask"] == "binary"].groupby("method").sdr_db.mean()
+        assert means["ideal_binary"] > means["mixture"] + 5
+        assert means.drop(["ideal_binary", "ideal_ratio"]).max() < means["ideal_binary"]
 
 
 @pytest.mark.slow
