@@ -134,7 +134,10 @@ def test_rows_that_separate_nothing_cannot_support_a_claim(scores):
 def test_meaning_is_said_from_the_data(scores, data):
     assert "Every trained row is above" in tables.meaning("demo", map(tables.trained_at_all, data.values()))
     one_failed = tables.comparable(collapsed(scores, "middle"), "binary")
-    assert "both masks: Middle. Read" in tables.meaning("demo", [tables.trained_at_all(one_failed)])
+    assert "with binary masks Middle. Read" in tables.meaning("demo", [tables.trained_at_all(one_failed)])
+    all_failed = tables.trained_at_all(data["binary"]).assign(found="inconclusive")
+    said = tables.meaning("demo", [all_failed, tables.trained_at_all(data["soft"])])
+    assert "Not above the mixture: with binary masks all rows; with soft masks no row. Read" in said
 
 
 def test_better_than_the_ideal_mask_is_a_leak(scores, data):
@@ -327,9 +330,7 @@ def test_what_encoders_know_is_one_line_per_dataset_and_encoder(tmp_path):
         path = tmp_path / dataset / "embeddings" / "sanity.csv"
         path.parent.mkdir(parents=True)
         lines = [
-            f"{e},{t},{value},0.1,0.95,40,clip,0.02,1e-9"
-            for e in ("image", "audio")
-            for t in ("zero-shot class", "x")
+            f"{e},{t},{value},0.1,0.95,40,clip,0.02,1e-9" for e in ("image", "audio") for t in ("zero-shot class", "x")
         ]
         path.write_text(header + "\n".join(lines) + "\n")
         paths.append(path)

@@ -136,13 +136,20 @@ def meaning(profile: str, checks: Iterable[pd.DataFrame], dataset: str = "music1
     steps = sorted(set(steps_of_rows(profile, checks[0]["candidate"], dataset).values()))
     batch_size = load_profile(profile).training.batch_size
     size = f"Profile {profile}, {dataset}: {' or '.join(map(str, steps))} steps of {batch_size} mixtures per run."
-    above = pd.concat(checks).groupby("candidate")["found"].agg(lambda found: (found == "higher").all())
-    if above.all():
+    found = pd.concat(checks)
+    above = found.assign(above=found["found"] == "higher").pivot(index="candidate", columns="mask", values="above")
+    if above.all(axis=None):
         return f"{size} Every trained row is above the mixture with either mask."
-    if above.any():
-        failed = ", ".join(map(label_of, in_table_order(above.index[~above])))
-        return f"{size} Not above the mixture with both masks: {failed}. Read those rows as failed trainings."
-    return (
-        f"{size} None of the {len(above)} trained rows is above the mixture with both masks: THIS PROFILE IS NOT "
-        "TRAINED TO MEAN ANYTHING. The order of its rows is chance; it shows that everything runs."
-    )
+    if not above.any(axis=None):
+        return (
+            f"{size} None of the {len(above)} trained rows is above the mixture with any mask: THIS PROFILE IS NOT "
+            "TRAINED TO MEAN ANYTHING. The order of its rows is chance; it shows that everything runs."
+        )
+    told = "; ".join(f"with {mask} masks {_failed(above[mask])}" for mask in above)
+    return f"{size} Not above the mixture: {told}. Read those rows as failed trainings: their order says nothing."
+
+
+def _failed(above: pd.Series) -> str:
+    if not above.any():
+        return "all rows"
+    return ", ".join(map(label_of, in_table_order(above.index[~above]))) or "no row"
