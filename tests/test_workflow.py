@@ -30,7 +30,9 @@ RULES = {"dataset", "clips", "encoder", "embed", "sanity", "mixtures", "features
     "descriptors", "latents", "probe", "canaries", "report", "publish", "all", *(f"notebook_{stem}" for stem in READS)
 }  # fmt: skip
 # Rules that no separator and no score depends on, and the module behind each.
-AFTERWARDS = {rule: f"avsep_lib.{rule}" for rule in ("descriptors", "latents", "probe", "canaries", "report", "publish")}
+AFTERWARDS = {
+    rule: f"avsep_lib.{rule}" for rule in ("descriptors", "latents", "probe", "canaries", "report", "publish")
+}
 READERS = {
     "descriptors": {"notebook_05_fusion_stages", "notebook_11_audit"},
     "latents": {"probe", "notebook_07_linear_probe", "notebook_08_modality_gap", "notebook_11_audit"},
