@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 import yaml
@@ -19,6 +20,8 @@ from avsep_lib.embedded.settings import EmbeddedSettings
 from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings
 from avsep_lib.errors import ConfigError
 from avsep_lib.paths import project_root
+from avsep_lib.recorded.description import read_dataset
+from avsep_lib.recorded.settings import ROLES, RecordedSettings
 from avsep_lib.settings import (
     AudioSettings,
     EvaluationSettings,
@@ -53,7 +56,7 @@ class Profile(BaseModel):
     seeds: list[int] = Field(min_length=1)  # rows of runs.csv with other seeds are left out
     leave_out: list[str] = []  # run ids of runs.csv not trained here; * stands for anything
     steps_of: dict[str, int] = {}  # run ids (with *) that are trained for fewer steps than training.steps
-    datasets: dict[str, EmbeddedSettings]
+    datasets: dict[str, EmbeddedSettings | RecordedSettings] = Field(min_length=1)
     audio: AudioSettings
     encoders: EncoderSection
     encoders_of: dict[str, EncoderSection] = {}  # datasets whose encoders differ from `encoders`
@@ -66,6 +69,29 @@ class Profile(BaseModel):
     def encoders_for(self, dataset: str) -> EncoderSection:
         """Encoder settings of a dataset (a data key such as ``music11@sample_rate=16000`` counts as its dataset)."""
         return self.encoders_of.get(dataset.split("@")[0], self.encoders)
+
+    def is_recorded(self, dataset: str) -> bool:
+        """Whether a dataset consists of recordings; the others are rendered."""
+        return isinstance(self.datasets[dataset], RecordedSettings)
+
+    def role_of(self, dataset: str) -> str:
+        """Whose rows of runs.csv are trained on a dataset: a rendered one has its own name, a recorded one says so."""
+        settings = self.datasets[dataset]
+        return settings.in_place_of if isinstance(settings, RecordedSettings) else dataset
+
+    def dataset_in(self, role: str) -> str | None:
+        """The dataset that has a role, or is called so; None when the profile has none."""
+        names = (name for name in self.datasets if self.role_of(name) == role)
+        return next(names, role if role in self.datasets else None)
+
+    @property
+    def main_dataset(self) -> str:
+        """The dataset in the place of MUSIC, which the paper analyses; where there is none, the first."""
+        return self.dataset_in(ROLES[0]) or next(iter(self.datasets))
+
+    def title_of(self, dataset: str) -> str:
+        """How tables call a dataset."""
+        return getattr(self.datasets[dataset], "title", "") or dataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +106,7 @@ class Run:
     dataset: str
     seed: int
     switches: dict[str, str]
+    listed_as: str = ""  # run id in runs.csv, where another dataset has its role in a profile; empty: the same
 
     @property
     def row(self) -> str:
@@ -88,8 +115,12 @@ class Run:
 
 
 def known_profiles() -> list[str]:
-    """Names of the profiles in ``config``."""
-    return sorted(path.stem for path in (project_root() / "config").glob("*.yaml"))
+    """Names of the profiles in ``config`` and of one's own in ``config/own``."""
+    return sorted(path.stem for folder in _profile_folders() for path in folder.glob("*.yaml"))
+
+
+def _profile_folders() -> tuple[Path, Path]:
+    return project_root() / "config", project_root() / "config" / "own"
 
 
 def known_methods() -> list[str]:
@@ -99,7 +130,7 @@ def known_methods() -> list[str]:
 
 
 def load_profile(name: str) -> Profile:
-    """Read ``config/<name>.yaml``.
+    """Read ``config/<name>.yaml``, or ``config/own/<name>.yaml``, which git ignores.
 
     Raises
     ------
@@ -110,7 +141,8 @@ def load_profile(name: str) -> Profile:
 
 
 def _profile_path(name: str) -> Path:
-    return project_root() / "config" / f"{name}.yaml"
+    paths = [folder / f"{name}.yaml" for folder in _profile_folders()]
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 def _profile_data(name: str, heirs: tuple[str, ...] = ()) -> dict:
@@ -164,10 +196,15 @@ def _typed_sections(data: dict, place: str) -> dict:
             for dataset, changes in data["encoders_of"].items()
         }
     if isinstance(data.get("datasets"), dict):
-        typed["datasets"] = {
-            k: from_dict(EmbeddedSettings, v, f"{place}: datasets.{k}") for k, v in data["datasets"].items()
-        }
+        typed["datasets"] = {k: _typed_dataset(v, f"{place}: datasets.{k}") for k, v in data["datasets"].items()}
     return typed
+
+
+def _typed_dataset(data: Any, place: str) -> EmbeddedSettings | RecordedSettings:
+    """A dataset to render, or one that is recorded: its settings, or the path of a file that holds them."""
+    if isinstance(data, str) or (isinstance(data, dict) and "format" in data):
+        return read_dataset(data, project_root(), place)
+    return from_dict(EmbeddedSettings, data, place)
 
 
 def _merged(encoders: dict, changes: dict) -> dict:
@@ -217,7 +254,23 @@ def _check_shapes(profile: Profile, place: str) -> None:
                 f"{place}: steps_of.{pattern} = {steps}; it shortens a training, "
                 f"so choose 1 to {profile.training.steps} (training.steps)"
             )
+    _check_datasets(profile, place)
+
+
+def _check_datasets(profile: Profile, place: str) -> None:
+    roles = [profile.role_of(name) for name in profile.datasets]
     for name, dataset in profile.datasets.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ConfigError(f"{place}: datasets.{name}: use lower-case letters, digits and underscores for its name")
+        if roles.count(role := profile.role_of(name)) > 1:
+            raise ConfigError(
+                f"{place}: datasets.{name}: another dataset is in place of {role} too; set in_place_of to another "
+                f"one of {', '.join(ROLES)}"
+            )
+        if isinstance(dataset, RecordedSettings):
+            if name in ROLES and name != role:
+                raise ConfigError(f"{place}: datasets.{name} is in place of {role}; give it another name")
+            continue
         if dataset.seconds * profile.audio.sample_rate < profile.audio.n_samples:
             raise ConfigError(
                 f"{place}: datasets.{name}.seconds = {dataset.seconds} is shorter than audio.n_samples = "
@@ -275,26 +328,38 @@ def load_runs(path: Path | None = None) -> list[Run]:
 
 
 def profile_runs(profile: Profile) -> list[Run]:
-    """The rows of ``runs.csv`` that a profile trains: its datasets and its seeds, without those it leaves out.
+    """The runs that a profile trains: rows of ``runs.csv`` whose dataset, or role of a dataset, and seed it has.
 
     Raises
     ------
     ConfigError
-        When a pattern of `leave_out` or `steps_of` fits no run: it would silently do nothing.
+        When a pattern of `leave_out` or `steps_of` fits no row of ``runs.csv``: it would silently do nothing.
     """
-    runs = [run for run in load_runs() if run.dataset in profile.datasets and run.seed in profile.seeds]
+    rows = load_runs()
     for key in ("leave_out", "steps_of"):
         for pattern in getattr(profile, key):
-            if not any(fnmatch.fnmatchcase(run.run_id, pattern) for run in runs):
+            if not any(fnmatch.fnmatchcase(run.run_id, pattern) for run in rows):
                 raise ConfigError(
                     f"profile {profile.name!r}: {key} names {pattern!r}, which fits no run of config/runs.csv"
                 )
-    return [run for run in runs if not any(fnmatch.fnmatchcase(run.run_id, p) for p in profile.leave_out)]
+    wanted = [run for run in rows if run.seed in profile.seeds and profile.dataset_in(run.dataset)]
+    kept = [run for run in wanted if not any(fnmatch.fnmatchcase(run.run_id, p) for p in profile.leave_out)]
+    return [_on_own_dataset(profile, run) for run in kept]
 
 
-def steps_of(profile: Profile, run_id: str) -> int:
-    """Training steps of a run: the first pattern of `steps_of` that fits it, else ``training.steps``."""
-    fitting = (steps for pattern, steps in profile.steps_of.items() if fnmatch.fnmatchcase(run_id, pattern))
+def _on_own_dataset(profile: Profile, run: Run) -> Run:
+    """A row of ``runs.csv`` with the dataset that has its dataset's role in the profile."""
+    name = profile.dataset_in(run.dataset)
+    if name == run.dataset:
+        return run
+    run_id = run.run_id if run.dataset == ROLES[0] else f"{run.row}-{name}-s{run.seed}"
+    return dataclasses.replace(run, run_id=run_id, dataset=name, listed_as=run.run_id)
+
+
+def steps_of(profile: Profile, run: Run) -> int:
+    """Training steps of a run: the first pattern of `steps_of` that fits its id in runs.csv, else ``training.steps``."""
+    listed_as = run.listed_as or run.run_id
+    fitting = (steps for pattern, steps in profile.steps_of.items() if fnmatch.fnmatchcase(listed_as, pattern))
     return next(fitting, profile.training.steps)
 
 
@@ -317,7 +382,7 @@ def switched_sections(profile: Profile, run: Run) -> dict:
     sections = {name: getattr(profile, name) for name in SWITCHABLE}
     changes: dict[str, dict] = {name: {} for name in SWITCHABLE}
     changes["model"] = {"fusion": run.fusion, "backbone": run.backbone}
-    changes["training"] = {"steps": steps_of(profile, run.run_id)}
+    changes["training"] = {"steps": steps_of(profile, run)}
     for key, text in run.switches.items():
         owners = [name for name, section in sections.items() if key in {f.name for f in dataclasses.fields(section)}]
         if not owners:
@@ -351,9 +416,10 @@ def resolve(profile: Profile, run: Run) -> RunConfig:
     mixtures = built.pop("mixtures")
     config = RunConfig(run_id=run.run_id, seed=run.seed, alignment=run.alignment, **built)
     _check_sizes(config.audio, config.model, config.training, mixtures.pool_size, f"run {run.run_id!r}")
-    if profile.datasets[run.dataset].seconds * config.audio.sample_rate < config.audio.n_samples:
+    dataset = profile.datasets[run.dataset]
+    if isinstance(dataset, EmbeddedSettings) and dataset.seconds * config.audio.sample_rate < config.audio.n_samples:
         raise ConfigError(
             f"run {run.run_id!r}: {config.audio.n_samples} samples at {config.audio.sample_rate} Hz last longer than "
-            f"datasets.{run.dataset}.seconds = {profile.datasets[run.dataset].seconds}; lengthen the videos"
+            f"datasets.{run.dataset}.seconds = {dataset.seconds}; lengthen the videos"
         )
     return config
