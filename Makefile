@@ -1,5 +1,5 @@
 # The things people do here:  make figures | test | test-long | lab | clean
-# `make figures` understands PROFILE=smoke|demo|paper and CORES=n; the first use of any target makes the environment.
+# `make figures` understands PROFILE=smoke|demo|paper, DATASET=file.yaml and CORES=n; the first use of any target makes the environment.
 PROFILE ?= demo
 CORES   ?= $(shell nproc 2>/dev/null || echo 2)
 GPUS    ?= $(shell nvidia-smi --list-gpus 2>/dev/null | grep -c . | grep -v '^0')
@@ -23,9 +23,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help:
 	@sed -n '1,2s/^# //p' Makefile
 
+# With DATASET=garden.yaml the profile becomes one of its own: PROFILE with that dataset, e.g. demo-garden.
 figures: $(READY)
-	@$(BIN)/python workflow/regenerate.py --profile $(PROFILE) --cores $(CORES) --gpus "$(GPUS)"
-	@$(BIN)/python -m avsep_lib.publish --profile $(PROFILE)
+	@profile=$(PROFILE); \
+	if [ -n "$(DATASET)" ]; then \
+		profile=$$($(BIN)/python -m avsep_lib.recorded.own_profile --profile $(PROFILE) --dataset "$(DATASET)") || exit 1; \
+	fi; \
+	$(BIN)/python workflow/regenerate.py --profile $$profile --cores $(CORES) --gpus "$(GPUS)" && \
+	$(BIN)/python -m avsep_lib.publish --profile $$profile
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -20,6 +20,7 @@ from avsep_lib.errors import ConfigError, DataError
 from avsep_lib.files import atomic_path, sha256_file, write_json, write_text
 from avsep_lib.paths import project_root, results_root
 from avsep_lib.provenance import code_record, commit, hardware, package_versions, python_version
+from avsep_lib.recorded.notes import data_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +120,10 @@ def save_table(
     record = _record("table", name, caption, profile, inputs, parameters)
     frame = frame.reset_index(drop=all(level is None for level in frame.index.names))
     written = [_save_csv(frame, stem.with_suffix(".csv"))]
-    for suffix, text in (("md", markdown_table(frame, digits)), ("tex", latex_table(frame, name, caption, digits))):
+    markdown, latex = markdown_table(frame, digits), latex_table(frame, name, record["caption"], digits)
+    if note := data_notes(profile):
+        markdown += f"\n{note}\n"
+    for suffix, text in (("md", markdown), ("tex", latex)):
         write_text(stem.with_suffix(f".{suffix}"), text)
         written.append(stem.with_suffix(f".{suffix}"))
     return _save_sidecar(stem, record, written)
@@ -186,11 +190,11 @@ def _record(
     inputs: Iterable[str | Path],
     parameters: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Everything the sidecar says, except what was written."""
+    """Everything the sidecar says, except what was written; what was left out of recorded data is in the caption."""
     return {
         "kind": kind,
         "name": name,
-        "caption": " ".join(caption.split()),
+        "caption": " ".join(f"{caption} {data_notes(profile)}".split()),
         "profile": profile,
         "inputs": hash_files(inputs),
         "parameters": dict(parameters),

@@ -113,8 +113,18 @@ class Plan:
         return list(dict.fromkeys([*self.profile.datasets, *map(self.data_key, self.runs)]))
 
     def dataset_json(self, dataset: str) -> str:
-        """Settings of an embedded dataset."""
+        """Settings of a dataset."""
         return _json(self.profile.datasets[dataset])
+
+    @property
+    def recorded(self) -> list[str]:
+        """Datasets that are recordings; the others are rendered."""
+        return [name for name in self.profile.datasets if self.profile.is_recorded(name)]
+
+    def min_seconds(self, dataset: str) -> float:
+        """Longest mixture that any run on a dataset needs, in seconds: a shorter clip is of no use there."""
+        audio = [settings for key, settings in self.audio.items() if key.split("@")[0] == dataset]
+        return max(settings.n_samples / settings.sample_rate for settings in audio)
 
     def audio_json(self, key: str) -> str:
         """Settings of the signal front end of a data key."""
@@ -163,6 +173,8 @@ class Plan:
         values: dict[str, Any] = {"profile": self.profile.name}
         if "n_bootstrap" in NOTEBOOKS[stem].model_fields:
             values["n_bootstrap"] = self.profile.evaluation.n_bootstrap
+        if "dataset" in NOTEBOOKS[stem].model_fields:
+            values["dataset"] = self.profile.main_dataset
         return canonical_json(notebook_parameters(stem, **values).model_dump())
 
 

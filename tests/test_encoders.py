@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from avsep_lib.clips import ClipStore
-from avsep_lib.encoders import EMBEDDING_DIM, load_audio_encoder, load_image_encoder
+from avsep_lib.encoders import EMBEDDING_DIM, load_audio_encoder, load_image_encoder, sampling
 from avsep_lib.encoders.captions import spoken
 from avsep_lib.encoders.embed import centre_crop, embed, embed_frames
 from avsep_lib.encoders.frames import read_frames, resize_crop
@@ -194,8 +194,23 @@ def test_only_the_pretraining_split_is_read(toy: ClipStore, tmp_path: Path) -> N
     only = toy.table[toy.table.split == "pretrain"]
     without = ClipStore(toy.folder, only, toy.sample_rate, toy.root)
     assert sum(map(len, FrameSampler(without, 32).frames.values())) == only.n_frames.sum()
-    with pytest.raises(DataError, match="pretrain split has solos of 0"):
-        pretraining_clips(ClipStore(toy.folder, toy.table[toy.table.split != "pretrain"], RATE, toy.root))
+    with pytest.raises(DataError, match="train split has solos of 0"):
+        pretraining_clips(ClipStore(toy.folder, toy.table[toy.table.split == "val"], RATE, toy.root), 100)
+
+
+def test_without_a_pretraining_split_the_training_split_teaches(toy: ClipStore) -> None:
+    own = toy.table.assign(split=toy.table.split.replace({"pretrain": "train", "train": "val"}))
+    store = ClipStore(toy.folder, own, toy.sample_rate, toy.root)
+    assert pretraining_clips(store, 1000) == pretraining_clips(toy, 1000)
+
+
+def test_what_is_held_in_memory_is_bounded(toy: ClipStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [len(ids) for ids in pretraining_clips(toy, 3).values()] == [1, 1, 1]
+    monkeypatch.setattr(sampling, "HELD_FRAMES", 12)
+    assert sum(map(len, FrameSampler(toy, 32).frames.values())) <= 12
+    monkeypatch.setattr(sampling, "HELD_SAMPLES", 10 * 2 * N_SAMPLES)
+    held = WaveformSampler(toy, N_SAMPLES).waveforms.values()
+    assert {len(versions) for versions in held} <= {len(sampling.SEMITONES)}, "one clip of each class, at its pitches"
 
 
 def test_every_caption_of_a_group_means_something_else(toy: ClipStore) -> None:

@@ -1,13 +1,15 @@
 """Start Snakemake for one profile, alone: ``python workflow/regenerate.py --profile demo --cores 2``.
 
 A killed Snakemake leaves its lock behind, and its advice to unlock is right only when no other one is running. Here
-that is looked up: a living one ends this command, a stale lock is explained and removed.
+that is looked up: a living one ends this command, a stale lock is explained and removed. What can be known to fail
+(`avsep_lib.preflight`: missing weights, contradicting settings) ends it as well, before the first job.
 """
 
 import argparse
 import fcntl
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -27,6 +29,8 @@ def main() -> None:
     if any((STATE / "locks").glob("*")):
         print("A Snakemake that was killed left a lock behind; none is running any more, so the lock is removed.")
         shutil.rmtree(STATE / "locks")
+    if code := subprocess.run([sys.executable, "-m", "avsep_lib.preflight", "--profile", given.profile]).returncode:
+        sys.exit(code)
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *_options(given, extra)])
 
 

@@ -46,9 +46,14 @@ def stack_frames(frames: list[np.ndarray], folder: Path) -> np.ndarray:
     return np.stack(frames)
 
 
-def read_frames(folder: Path, n_frames: int) -> np.ndarray:
-    """Frames 1 to `n_frames` of a clip as uint8 RGB (n_frames, height, width, 3); DataError as in the parts above."""
-    return stack_frames([decode_frame(read_bytes(path), path) for path in frame_paths(folder, n_frames)], folder)
+def read_frames(folder: Path, n_frames: int, at_most: int | None = None) -> np.ndarray:
+    """Frames 1 to `n_frames` of a clip, or `at_most` of them evenly spaced, as uint8 RGB (n, height, width, 3).
+
+    DataError as in the parts above.
+    """
+    wanted = np.unique(np.linspace(0, n_frames - 1, min(n_frames, at_most or n_frames)).round().astype(int))
+    paths = [frame_paths(folder, n_frames)[index] for index in wanted]
+    return stack_frames([decode_frame(read_bytes(path), path) for path in paths], folder)
 
 
 def resize_crop(frames: np.ndarray, size: int) -> torch.Tensor:

@@ -23,26 +23,41 @@ GAIN_DB = 6.0  # random level of a solo, and of each part of a mixture
 SEMITONES = (-2.0, -1.0, 0.0, 1.0, 2.0)  # each clip is heard at these transpositions (tape speed)
 TILT = 0.4  # random spectral tilt: x[n] + a x[n-1], |a| up to this
 SHIFT, ZOOM, ROTATION = 0.12, (0.75, 1.2), 0.15  # random framing: fraction of the side, factor, radians
+# What is held in memory while an encoder learns; no rendered dataset of ours comes near, long recordings do.
+HELD_FRAMES, HELD_SAMPLES = 40_000, 250_000_000
 NEGATIVE, COVER = 0.2, 0.35  # share of negatives; largest covered part of a side
 
 
-def pretraining_clips(clips: ClipStore) -> dict[str, list[str]]:
+def pretraining_split(clips: ClipStore) -> str:
+    """Where the encoders learn: ``pretrain``, or ``train`` where a dataset has no clips to spare for it."""
+    return "pretrain" if (clips.table.split == "pretrain").any() else "train"
+
+
+def pretraining_clips(clips: ClipStore, at_most: int) -> dict[str, list[str]]:
     """Clip ids of the pretraining split's solos by class; no other split is ever read for training.
+
+    Parameters
+    ----------
+    clips : ClipStore
+    at_most : int
+        Clips in all, because they are held in memory; every class gives its first ones by id, at least one.
 
     Raises
     ------
     DataError
         If the split has fewer than two classes.
     """
-    table = clips.table[clips.table.split == "pretrain"]
+    split = pretraining_split(clips)
+    table = clips.table[clips.table.split == split]
     solos = table[~table.labels.str.contains("|", regex=False)]
     classes = {label: sorted(group.clip_id) for label, group in solos.groupby("labels")}
     if len(classes) < 2:
         raise DataError(
-            f"the pretrain split has solos of {len(classes)} class(es), contrast needs two; "
-            "raise the number of pretraining videos in the profile"
+            f"the {split} split has solos of {len(classes)} class(es), contrast needs two; "
+            "add solos of another class to it (an embedded dataset: raise videos_per_class.pretrain in the profile)"
         )
-    return classes
+    share = max(at_most // len(classes), 1)
+    return {label: ids[:share] for label, ids in classes.items()}
 
 
 def draw_classes(rng: np.random.Generator, classes: Sequence[str], group_size: int) -> list[str]:
@@ -62,15 +77,18 @@ class FrameSampler:
     """Random augmented frames of the pretraining split, all held in memory at the encoder's resolution."""
 
     def __init__(self, clips: ClipStore, image_size: int) -> None:
+        chosen = pretraining_clips(clips, HELD_FRAMES)
+        share = max(HELD_FRAMES // sum(map(len, chosen.values())), 1)
         self.frames = {
-            label: torch.cat([self._read(clips, clip_id, image_size) for clip_id in ids])
-            for label, ids in pretraining_clips(clips).items()
+            label: torch.cat([self._read(clips, clip_id, image_size, share) for clip_id in ids])
+            for label, ids in chosen.items()
         }
 
     @staticmethod
-    def _read(clips: ClipStore, clip_id: str, size: int) -> torch.Tensor:
+    def _read(clips: ClipStore, clip_id: str, size: int, at_most: int) -> torch.Tensor:
+        """Frames of a clip; of a long one `at_most`, evenly spaced."""
         row = clips.row(clip_id)
-        return resize_crop(read_frames(clips.root / row.frames, int(row.n_frames)), size)
+        return resize_crop(read_frames(clips.root / row.frames, int(row.n_frames), at_most), size)
 
     def draw(self, rng: np.random.Generator, groups: int, group_size: int = 0) -> tuple[torch.Tensor, list[str]]:
         """Return uint8-range float images (groups * classes, 3, size, size) and their captions, group after group."""
@@ -140,18 +158,26 @@ class WaveformSampler:
 
     def __init__(self, clips: ClipStore, n_samples: int) -> None:
         self.n_samples = n_samples
+        held = HELD_SAMPLES // len(SEMITONES)
+        chosen = pretraining_clips(clips, held // (2 * n_samples))
+        share = max(held // sum(map(len, chosen.values())), 2 * n_samples)
         self.waveforms = {
-            label: [version for clip_id in ids for version in self._versions(clips, clip_id)]
-            for label, ids in pretraining_clips(clips).items()
+            label: [version for clip_id in ids for version in self._versions(clips, clip_id, share)]
+            for label, ids in chosen.items()
         }
 
-    def _versions(self, clips: ClipStore, clip_id: str) -> list[np.ndarray]:
-        """The clip at every transposition that leaves it long enough: played faster, a short one may not be."""
+    def _versions(self, clips: ClipStore, clip_id: str, at_most: int) -> list[np.ndarray]:
+        """The clip at every transposition that leaves it long enough: played faster, a short one may not be.
+
+        Of a long clip, the middle `at_most` samples.
+        """
         waveform = clips.waveform(clip_id)
         if len(waveform) <= self.n_samples:
             raise DataError(
                 f"pretraining clip {clip_id!r} has {len(waveform)} samples, more than {self.n_samples} are needed"
             )
+        start = max(len(waveform) - at_most, 0) // 2
+        waveform = waveform[start : start + at_most]
         return [version for version in transposed(waveform, clips.sample_rate) if len(version) > self.n_samples]
 
     def _crop(self, rng: np.random.Generator, label: str) -> np.ndarray:

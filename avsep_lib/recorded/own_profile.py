@@ -6,11 +6,13 @@ other: ``profile = "demo-garden"``.
 
 from __future__ import annotations
 
+import argparse
 import re
 from pathlib import Path
 
 import yaml
 
+from avsep_lib.cli import run_main
 from avsep_lib.config import load_profile
 from avsep_lib.errors import ConfigError
 from avsep_lib.files import write_text
@@ -69,3 +71,16 @@ def write_own_profile(profile: str, dataset: str | Path) -> str:
         target.unlink() if before is None else write_text(target, before)
         raise
     return own
+
+
+def main() -> None:
+    """Command line: write the profile of a dataset and print its name."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", required=True, help="profile that says everything but the data")
+    parser.add_argument("--dataset", required=True, type=Path, help="YAML file of the dataset")
+    arguments = parser.parse_args()
+    print(write_own_profile(arguments.profile, arguments.dataset))
+
+
+if __name__ == "__main__":
+    run_main(main)

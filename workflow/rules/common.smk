@@ -11,7 +11,6 @@ from avsep_lib.library import modules_of, modules_of_notebook
 from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_path
 
 ENVIRONMENT = "requirements.lock"
-ANALYSED = "music11"  # the dataset that the paper analyses is MUSIC
 
 if set(config) - {"profile"}:
     raise WorkflowError(f"unknown --config keys {sorted(set(config) - {'profile'})}; the only one is profile=NAME")
@@ -19,6 +18,8 @@ try:
     PLAN = load_plan(str(config.get("profile", "demo")))
 except AvsepError as error:
     raise WorkflowError(str(error)) from None
+ANALYSED = PLAN.profile.main_dataset
+RENDERED = [name for name in PLAN.profile.datasets if name not in PLAN.recorded]
 
 
 # The interpreter that runs Snakemake runs the jobs; logged.sh says how their output is kept and closes model hubs.
@@ -73,6 +74,11 @@ def teacher_options(run):
     folder = f"results/{PLAN.profile.name}/data/{PLAN.runs[run].dataset}/encoders/audio"
     settings = shlex.quote(PLAN.encoder_json(PLAN.runs[run].dataset, "audio"))
     return f"--audio-encoder {folder} --audio-encoder-settings {settings}"
+
+
+def one_of(names):
+    """Wildcard constraint: one of `names`; none at all when there are none."""
+    return "|".join(names) or "(?!)"
 
 
 def grid_models(wildcards):

@@ -1,4 +1,4 @@
-# Clips: rendered once per dataset, decoded once per sample rate.
+# Clips: rendered, or read from recordings, once per dataset; decoded once per sample rate.
 
 
 rule dataset:
@@ -10,6 +10,8 @@ rule dataset:
         provenance="<results>/data/{dataset}/dataset/provenance.csv",
         audio=directory("<results>/data/{dataset}/dataset/audio"),
         frames=directory("<results>/data/{dataset}/dataset/frames"),
+    wildcard_constraints:
+        dataset=one_of(RENDERED),
     params:
         settings=lambda w: PLAN.dataset_json(w.dataset),
         folder=lambda w, output: Path(output.manifest).parent,
@@ -19,6 +21,32 @@ rule dataset:
     shell:
         "logged {log} python -m avsep_lib.embedded --settings {params.settings:q}"
         " --out {params.folder} --workers {threads}"
+
+
+rule recordings:
+    input:
+        # What lies on disk, by name, size and time; workflow/regenerate.py writes it before every run.
+        listing="<results>/data/{dataset}/listing.json",
+        library=modules("avsep_lib.recorded"),
+        environment=ENVIRONMENT,
+    output:
+        manifest="<results>/data/{dataset}/dataset/manifest.csv",
+        provenance="<results>/data/{dataset}/dataset/provenance.csv",
+        audit="<results>/data/{dataset}/dataset/audit.json",
+    wildcard_constraints:
+        dataset=one_of(PLAN.recorded),
+    params:
+        settings=lambda w: PLAN.dataset_json(w.dataset),
+        min_seconds=lambda w: PLAN.min_seconds(w.dataset),
+        # Decoded videos and measurements; no output, because Snakemake deletes outputs before a job.
+        media=lambda w: f"results/media/{w.dataset}",
+        folder=lambda w, output: Path(output.manifest).parent,
+    log:
+        "<logs>/dataset/{dataset}.log",
+    threads: workflow.cores or 1
+    shell:
+        "logged {log} python -m avsep_lib.recorded --settings {params.settings:q} --name {wildcards.dataset}"
+        " --min-seconds {params.min_seconds} --media {params.media} --out {params.folder} --workers {threads}"
 
 
 rule clips:

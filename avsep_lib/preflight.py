@@ -1,0 +1,45 @@
+"""What is looked at before the first job of a regeneration: ``python -m avsep_lib.preflight --profile demo``.
+
+Settings that contradict each other and missing pretrained weights stop here, within seconds and not after an hour of
+decoding. What lies on disk of a recorded dataset is listed, so that new or changed files make its job run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from avsep_lib.cli import run_main
+from avsep_lib.config import Profile
+from avsep_lib.paths import data_root
+from avsep_lib.workflow import load_plan
+
+
+def check_encoders(profile: Profile) -> None:
+    """WeightsError unless the files of all pretrained encoders are there and fit; nothing is loaded for mini ones."""
+    chosen = [profile.encoders_for(dataset) for dataset in profile.datasets]
+    if any(encoder.kind != "mini" for encoders in chosen for encoder in (encoders.image, encoders.audio)):
+        from avsep_lib.encoders.check import check_profile_encoders
+
+        check_profile_encoders(profile)
+
+
+def list_recordings(profile: Profile) -> None:
+    """Write ``listing.json`` of every recorded dataset, unless it is as it was."""
+    for name, settings in profile.datasets.items():
+        if profile.is_recorded(name):
+            from avsep_lib.recorded.listing import write_listing
+
+            write_listing(settings, data_root(profile.name, name) / "listing.json")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", required=True)
+    plan = load_plan(parser.parse_args().profile)
+    check_encoders(plan.profile)
+    list_recordings(plan.profile)
+
+
+if __name__ == "__main__":
+    run_main(main)

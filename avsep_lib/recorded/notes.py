@@ -1,0 +1,37 @@
+"""What must stand below every table of a recorded dataset: how much of it was used, and what taught its encoders."""
+
+from __future__ import annotations
+
+from avsep_lib.config import Profile, load_profile
+from avsep_lib.files import read_json
+from avsep_lib.paths import data_root
+
+
+def data_notes(profile: str) -> str:
+    """Sentences about the recorded datasets of a profile; empty when all of its datasets are rendered.
+
+    A dataset whose audit is not written yet has no sentence.
+    """
+    chosen = load_profile(profile)
+    audits = {name: data_root(profile, name) / "dataset" / "audit.json" for name in chosen.datasets}
+    return " ".join(
+        f"{chosen.title_of(name)}: {_used(read_json(path))} {_taught(chosen, name)}".strip()
+        for name, path in audits.items()
+        if chosen.is_recorded(name) and path.exists()
+    )
+
+
+def _used(audit: dict) -> str:
+    """For example ``211 of 230 items used; dropped by policy: 12 missing, 7 silent.``"""
+    used = f"{audit['n_kept']} of {audit['n_items']} items used"
+    dropped = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in audit["dropped"].items() if count)
+    return f"{used}; dropped by policy: {dropped}." if dropped else f"{used}, none dropped."
+
+
+def _taught(profile: Profile, dataset: str) -> str:
+    """Which encoders are small ones, and that the dataset's own training split taught them."""
+    encoders = profile.encoders_for(dataset)
+    mini = [name for name, encoder in (("image", encoders.image), ("audio", encoders.audio)) if encoder.kind == "mini"]
+    if not mini:
+        return ""
+    return f"Small stand-ins for CLIP and CLAP ({' and '.join(mini)}), trained on this dataset's own training clips."
