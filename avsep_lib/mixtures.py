@@ -25,39 +25,71 @@ from avsep_lib.settings import AudioSettings, MixtureSettings, from_dict
 LISTS = ("pool", "val", "test")
 
 
-def _labels_differ(a: str, b: str) -> bool:
-    return not set(label_list(a)) & set(label_list(b))
+class _Clips:
+    """The columns that drawing needs, as plain arrays: looking rows up in a DataFrame costs more than the drawing."""
+
+    def __init__(self, clips: pd.DataFrame) -> None:
+        self.ids: list[str] = clips.clip_id.tolist()
+        self.labels: list[str] = clips.labels.tolist()
+        self.duration_s = clips.duration_s.to_numpy(float)
+        self.fps = clips.fps.to_numpy(float)
+        self.n_frames = clips.n_frames.to_numpy(int)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def frame_at(self, position: int, seconds: float) -> int:
+        """The frame that is shown at a time."""
+        return min(int(seconds * self.fps[position]), int(self.n_frames[position]) - 1)
 
 
-def _random_source(rng: np.random.Generator, clip: pd.Series, clip_s: float, mixtures: MixtureSettings) -> dict:
-    """A random crop, a random frame inside it and a random gain."""
-    start_s = round(float(rng.uniform(0, max(clip.duration_s - clip_s, 0))), 4)
-    inside = rng.uniform(start_s, start_s + clip_s)
-    return {
-        "clip_id": clip.clip_id,
-        "start_s": start_s,
-        "frame": min(int(inside * clip.fps), int(clip.n_frames) - 1),
-        "gain": round(float(rng.uniform(mixtures.gain_low, mixtures.gain_high)), 4),
-    }
+def _random_source(rng: np.random.Generator, clips: _Clips, i: int, clip_s: float, mixtures: MixtureSettings) -> tuple:
+    """A random crop of clip `i`, a random frame inside it and a random gain."""
+    start_s = round(float(rng.uniform(0, max(clips.duration_s[i] - clip_s, 0))), 4)
+    frame = clips.frame_at(i, rng.uniform(start_s, start_s + clip_s))
+    return clips.ids[i], start_s, frame, round(float(rng.uniform(mixtures.gain_low, mixtures.gain_high)), 4)
 
 
-def _centre_source(clip: pd.Series, clip_s: float) -> dict:
-    """The centre crop, its centre frame, no gain (validation and test)."""
-    return {
-        "clip_id": clip.clip_id,
-        "start_s": round(max(clip.duration_s - clip_s, 0) / 2, 4),
-        "frame": min(int(clip.duration_s / 2 * clip.fps), int(clip.n_frames) - 1),
-        "gain": 1.0,
-    }
+def _centre_source(clips: _Clips, i: int, clip_s: float) -> tuple:
+    """The centre crop of clip `i`, its centre frame, no gain (validation and test)."""
+    duration_s = clips.duration_s[i]
+    return clips.ids[i], round(max(duration_s - clip_s, 0) / 2, 4), clips.frame_at(i, duration_s / 2), 1.0
 
 
-def _tidy(mixtures: list[list[dict]], prefix: str) -> pd.DataFrame:
-    rows = [
-        {"mixture_id": f"{prefix}{i:05d}", "source": j, **source}
-        for i, sources in enumerate(mixtures)
-        for j, source in enumerate(sources)
-    ]
+def _tidy(mixtures: list[tuple[tuple, ...]], prefix: str) -> pd.DataFrame:
+    rows = [(f"{prefix}{i:05d}", j, *source) for i, sources in enumerate(mixtures) for j, source in enumerate(sources)]
     return pd.DataFrame(rows, columns=["mixture_id", "source", "clip_id", "start_s", "frame", "gain"])
+
+
+class _Partners:
+    """Draws a partner that shares no class (`same_class`: just another clip), uniformly.
+
+    Kept per set of labels are the few clips that may *not* be drawn. The partner is the k-th of the others, which a
+    binary search finds: nothing here grows with clips times classes.
+    """
+
+    def __init__(self, clips: _Clips, same_class: bool) -> None:
+        self.n_clips, self.same_class = len(clips), same_class
+        of_class: dict[str, list[int]] = {}
+        for i, labels in enumerate(clips.labels):
+            for label in label_list(labels):
+                of_class.setdefault(label, []).append(i)
+        self.excluded = {
+            labels: np.unique(np.concatenate([of_class[label] for label in label_list(labels)]))
+            for labels in dict.fromkeys(clips.labels)
+        }
+
+    def lonely(self) -> str | None:
+        """The first labels for which no partner is left, if any."""
+        if self.same_class:
+            return None
+        return next((labels for labels, found in self.excluded.items() if len(found) == self.n_clips), None)
+
+    def draw(self, rng: np.random.Generator, first: int, labels: str) -> int:
+        """Position of a partner of the clip at position `first`."""
+        excluded = np.array([first]) if self.same_class else self.excluded[labels]
+        k = int(rng.choice(self.n_clips - len(excluded)))
+        return k + int(np.searchsorted(excluded - np.arange(len(excluded)), k, side="right"))
 
 
 def training_pool(clips: pd.DataFrame, clip_s: float, mixtures: MixtureSettings) -> pd.DataFrame:
@@ -81,41 +113,41 @@ def training_pool(clips: pd.DataFrame, clip_s: float, mixtures: MixtureSettings)
         left = "one clip only" if len(clips) else "no solo clip"
         raise DataError(f"training pool: {left}; add clips to the training split or set use_duets")
     rng = np.random.default_rng([mixtures.seed, 1])
-    partners = {
-        labels: clips.index[[mixtures.same_class or _labels_differ(labels, other) for other in clips.labels]]
-        for labels in clips.labels.unique()
-    }
-    if lonely := [labels for labels, index in partners.items() if len(index) == 0]:
-        raise DataError(f"training pool: no clip of another class than {lonely[0]!r}; add classes or set same_class")
+    columns = _Clips(clips)
+    partners = _Partners(columns, mixtures.same_class)
+    if (labels := partners.lonely()) is not None:
+        raise DataError(f"training pool: no clip of another class than {labels!r}; add classes or set same_class")
     pool = []
     for _ in range(mixtures.pool_size):
-        first = clips.loc[rng.choice(clips.index)]
-        others = partners[first.labels]
-        second = clips.loc[rng.choice(others[others != first.name] if mixtures.same_class else others)]
-        pool.append([_random_source(rng, clip, clip_s, mixtures) for clip in (first, second)])
+        first = int(rng.choice(len(columns)))
+        second = partners.draw(rng, first, columns.labels[first])
+        pool.append(tuple(_random_source(rng, columns, i, clip_s, mixtures) for i in (first, second)))
     return _tidy(pool, "p")
 
 
 def matched_pairs(clips: pd.DataFrame, seed: int) -> list[tuple[str, str]]:
-    """A random perfect cross-class matching of solo clips: each clip in exactly one pair.
+    """A random cross-class matching of solo clips: each clip in at most one pair.
 
-    The class with most clips left is always served first, which succeeds whenever a matching exists. With an odd
-    number of clips one is left out (the caller counts it).
+    The class with most clips left is always served first, which pairs as many clips as any matching can. Unpaired
+    stay one clip of an odd number and, where one class holds more than half, its surplus (the caller counts them).
 
     Raises
     ------
     DataError
-        When one class holds more than half of the clips.
+        When there is one class only, or no clip.
     """
     rng = np.random.default_rng(seed)
     left = {label: list(rng.permutation(group.clip_id.to_numpy())) for label, group in clips.groupby("labels")}
+    if len(left) < 2:
+        found = f"every solo clip is of class {next(iter(left))!r}" if left else "there is no solo clip"
+        raise DataError(f"validation and test pair solo clips of different classes, but {found}; add classes")
     pairs = []
     while sum(map(len, left.values())) > 1:
         most = max(map(len, left.values()))
         first = str(rng.choice(sorted(label for label, ids in left.items() if len(ids) == most)))
         others = sorted(label for label, ids in left.items() if ids and label != first)
         if not others:
-            raise DataError(f"matching: class {first!r} has {most} clips too many; no class may hold more than half")
+            break
         weights = np.array([len(left[label]) for label in others], dtype=float)
         second = str(rng.choice(others, p=weights / weights.sum()))
         pair = (left[first].pop(), left[second].pop())
@@ -125,9 +157,11 @@ def matched_pairs(clips: pd.DataFrame, seed: int) -> list[tuple[str, str]]:
 
 def evaluation_list(clips: pd.DataFrame, clip_s: float, seed: int, prefix: str) -> pd.DataFrame:
     """Matched pairs of solo clips at their centre crops; see `matched_pairs`."""
-    solos = clips[is_solo(clips)].set_index("clip_id", drop=False)
-    pairs = matched_pairs(solos, seed)
-    return _tidy([[_centre_source(solos.loc[c], clip_s) for c in pair] for pair in pairs], prefix)
+    solos = clips[is_solo(clips)]
+    pairs, columns = matched_pairs(solos, seed), _Clips(solos)
+    position = {clip_id: i for i, clip_id in enumerate(columns.ids)}
+    sources = [tuple(_centre_source(columns, position[clip_id], clip_s) for clip_id in pair) for pair in pairs]
+    return _tidy(sources, prefix)
 
 
 def check_no_leakage(lists: dict[str, pd.DataFrame], clips: pd.DataFrame) -> None:
