@@ -2,15 +2,18 @@
 
 ``python -m avsep_lib.clips --manifest M --sample-rate HZ --out DIR`` writes ``waveforms.npy`` (float32, all clips one
 after the other) and ``clips.csv`` (the manifest plus `start` and `n_samples`). Nothing downstream opens an audio file.
+Memory does not grow with the number of clips: writing holds a few of them, reading maps the file.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -20,6 +23,7 @@ import soxr
 from avsep_lib.cli import run_main
 from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path, read_json, sha256_file, write_json
+from avsep_lib.jobs import in_order, with_progress
 from avsep_lib.manifest import read_manifest
 from avsep_lib.signals import is_silent
 
@@ -62,6 +66,9 @@ def read_audio(path: Path, sample_rate: int, expected_s: float, sha256: str = ""
     return soxr.resample(waveform, rate, sample_rate, quality="VHQ") if rate != sample_rate else waveform
 
 
+TEXT = dict.fromkeys(("clip_id", "video_id", "labels", "split", "audio", "frames", "sha256"), str)
+
+
 @dataclass(frozen=True)
 class ClipStore:
     """Read access to a folder written by `build_clips`."""
@@ -77,7 +84,7 @@ class ClipStore:
         folder = Path(folder)
         info = read_json(folder / "clips.json")
         try:
-            table = pd.read_csv(folder / "clips.csv", dtype={"clip_id": str, "video_id": str})
+            table = pd.read_csv(folder / "clips.csv", dtype=TEXT, keep_default_na=False)  # a class may be called NA
         except (OSError, ValueError) as error:
             raise _incomplete(folder / "clips.csv", error) from None
         table = table.set_index("clip_id", drop=False)
@@ -91,26 +98,36 @@ class ClipStore:
         except (OSError, ValueError) as error:
             raise _incomplete(path, error) from None
 
-    def row(self, clip_id: str) -> pd.Series:
-        """Manifest row of a clip; DataError when unknown."""
+    @cached_property
+    def _spans(self) -> tuple[np.ndarray, np.ndarray]:
+        """First sample and number of samples of every clip: a crop must not cost a look-up of a whole row."""
+        return self.table.start.to_numpy(int), self.table.n_samples.to_numpy(int)
+
+    def position(self, clip_id: str) -> int:
+        """Row number of a clip in the table; DataError when unknown."""
         try:
-            return self.table.loc[clip_id]
+            return self.table.index.get_loc(clip_id)
         except KeyError:
             raise DataError(f"clip {clip_id!r} is not in {self.folder / 'clips.csv'}") from None
 
+    def row(self, clip_id: str) -> pd.Series:
+        """Manifest row of a clip; DataError when unknown."""
+        return self.table.iloc[self.position(clip_id)]
+
+    def n_samples(self, clip_id: str) -> int:
+        """Samples of a clip."""
+        return int(self._spans[1][self.position(clip_id)])
+
     def waveform(self, clip_id: str) -> np.ndarray:
         """Float32 samples of a clip, shape (n_samples,)."""
-        row = self.row(clip_id)
-        return np.asarray(self._flat[row.start : row.start + row.n_samples])
+        return self.crop(clip_id, 0, self.n_samples(clip_id))
 
     def crop(self, clip_id: str, start: int, n_samples: int) -> np.ndarray:
         """`n_samples` samples from `start`; DataError when the clip does not reach that far (never zero-padded)."""
-        row = self.row(clip_id)
-        if start < 0 or start + n_samples > row.n_samples:
-            raise DataError(
-                f"clip {clip_id!r} has {row.n_samples} samples; {start}..{start + n_samples} were asked for"
-            )
-        return np.asarray(self._flat[row.start + start : row.start + start + n_samples])
+        (starts, lengths), i = self._spans, self.position(clip_id)
+        if start < 0 or start + n_samples > lengths[i]:
+            raise DataError(f"clip {clip_id!r} has {lengths[i]} samples; {start}..{start + n_samples} were asked for")
+        return np.asarray(self._flat[starts[i] + start : starts[i] + start + n_samples])
 
     def frame_path(self, clip_id: str, index: int) -> Path:
         """Path of frame `index` (0-based) of a clip."""
@@ -121,18 +138,52 @@ def _incomplete(path: Path, error: Exception) -> DataError:
     return DataError(f"{path} cannot be read ({error}); delete {path.parent} and run `make figures`, which writes it")
 
 
-def build_clips(manifest: Path, sample_rate: int, out: Path) -> Path:
-    """Decode every clip of a manifest into `out`; ``clips.json`` is written last and makes the store complete."""
+def _write_header(stream: BinaryIO, n_samples: int) -> None:
+    """Header of a .npy file of `n_samples` float32; NumPy pads it, so that any number of samples takes the same room."""
+    layout = {"descr": "<f4", "fortran_order": False, "shape": (n_samples,)}
+    np.lib.format.write_array_header_1_0(stream, layout)
+
+
+def write_waveforms(path: Path, waveforms: Iterable[np.ndarray]) -> list[int]:
+    """Write float32 waveforms one after the other as one .npy array, holding one at a time; returns their lengths."""
+    lengths = []
+    with path.open("wb") as stream:
+        _write_header(stream, 0)
+        for waveform in waveforms:
+            stream.write(np.ascontiguousarray(waveform, dtype="<f4").data)
+            lengths.append(len(waveform))
+        stream.seek(0)
+        _write_header(stream, sum(lengths))
+    return lengths
+
+
+def build_clips(manifest: Path, sample_rate: int, out: Path, workers: int = 1) -> Path:
+    """Decode every clip of a manifest into `out`; ``clips.json`` is written last and makes the store complete.
+
+    Parameters
+    ----------
+    manifest : Path
+    sample_rate : int
+        In Hz.
+    out : Path
+    workers : int
+        Decoding threads; the files are the same for any number.
+
+    Raises
+    ------
+    DataError
+        From `read_manifest` or `read_audio`.
+    """
     table = read_manifest(manifest)
-    waveforms = [
-        read_audio(manifest.parent / row.audio, sample_rate, row.duration_s, row.sha256) for row in table.itertuples()
-    ]
-    lengths = np.array([len(w) for w in waveforms])
-    table["start"], table["n_samples"] = np.cumsum(lengths) - lengths, lengths
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "clips.json").unlink(missing_ok=True)  # an interrupted rebuild must not pass for the previous one
+
+    def decode(row: tuple) -> np.ndarray:
+        return read_audio(manifest.parent / row.audio, sample_rate, row.duration_s, row.sha256)
+
     with atomic_path(out / "waveforms.npy") as path:
-        np.save(path, np.concatenate(waveforms))
+        waveforms = with_progress(in_order(decode, table.itertuples(), workers), len(table), "clips")
+        lengths = np.array(write_waveforms(path, waveforms), dtype=np.int64)
+        (out / "clips.json").unlink(missing_ok=True)  # from here on an interrupted rebuild must not pass for complete
+    table["start"], table["n_samples"] = np.cumsum(lengths) - lengths, lengths
     with atomic_path(out / "clips.csv") as path:
         table.to_csv(path, index=False)
     root = os.path.relpath(manifest.parent.resolve(), out.resolve())
@@ -146,8 +197,9 @@ def main() -> None:
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--sample-rate", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--workers", type=int, default=1, help="decoding threads")
     arguments = parser.parse_args()
-    build_clips(arguments.manifest, arguments.sample_rate, arguments.out)
+    build_clips(arguments.manifest, arguments.sample_rate, arguments.out, arguments.workers)
 
 
 if __name__ == "__main__":

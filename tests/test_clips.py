@@ -16,6 +16,7 @@ from avsep_lib.clips import ClipStore, build_clips, read_audio
 from avsep_lib.errors import DataError, LeakageError
 from avsep_lib.features import load_frame
 from avsep_lib.files import sha256_file
+from avsep_lib.jobs import in_order, with_progress
 from avsep_lib.manifest import COLUMNS, check_manifest, is_solo, label_list, read_manifest
 
 RATE, SECONDS = 22_050, 1.0
@@ -159,14 +160,72 @@ def test_truncated_waveforms_are_refused(tmp_path):
         ClipStore.open(tmp_path / "clips").waveform("00")
 
 
+def test_the_file_is_the_one_that_numpy_saves(tmp_path):
+    waveforms = [sine(200), sine(300)[:7], sine(400)]
+    assert clips.write_waveforms(tmp_path / "a.npy", iter(waveforms)) == [RATE, 7, RATE]
+    np.save(tmp_path / "b.npy", np.concatenate(waveforms))
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+
+
+def test_the_number_of_workers_changes_nothing(tmp_path):
+    path = manifest(tmp_path, 9)
+    for workers in (1, 3):
+        build_clips(path, 8000, tmp_path / f"clips{workers}", workers)
+    for name in ("clips.json", "clips.csv", "waveforms.npy"):
+        assert (tmp_path / "clips1" / name).read_bytes() == (tmp_path / "clips3" / name).read_bytes()
+
+
+def test_the_first_bad_clip_is_named_whatever_finishes_first(tmp_path):
+    path = manifest(tmp_path, 9)
+    (tmp_path / "3.wav").unlink()
+    (tmp_path / "7.wav").write_bytes(b"")
+    with pytest.raises(DataError, match=r"3\.wav is missing"):
+        build_clips(path, RATE, tmp_path / "clips", workers=4)
+    assert not any((tmp_path / "clips").iterdir())
+
+
+def test_classes_and_clips_may_be_called_anything(tmp_path):
+    table = pd.read_csv(manifest(tmp_path), dtype=str)
+    table["labels"], table["clip_id"] = ["NA", "nan"], ["007", "null"]
+    table.to_csv(tmp_path / "manifest.csv", index=False)
+    build_clips(tmp_path / "manifest.csv", RATE, tmp_path / "clips")
+    store = ClipStore.open(tmp_path / "clips")
+    assert list(store.table.labels) == ["NA", "nan"]
+    assert [store.row(clip_id).labels for clip_id in ("007", "null")] == ["NA", "nan"]
+
+
 def test_a_failed_build_leaves_no_complete_store(tmp_path, monkeypatch):
     path = manifest(tmp_path)
     build_clips(path, RATE, tmp_path / "clips")
-    monkeypatch.setattr(clips.np, "save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(pd.DataFrame, "to_csv", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         build_clips(path, 11_625, tmp_path / "clips")
     with pytest.raises(DataError, match=r"clips\.json is missing"):  # the old index does not describe the new files
         ClipStore.open(tmp_path / "clips")
+
+
+def test_clips_that_cannot_be_decoded_leave_the_previous_store(tmp_path):
+    path = manifest(tmp_path)
+    build_clips(path, RATE, tmp_path / "clips")
+    (tmp_path / "1.wav").write_bytes(b"")
+    with pytest.raises(DataError):
+        build_clips(path, RATE, tmp_path / "clips")
+    assert len(ClipStore.open(tmp_path / "clips").waveform("01")) == RATE
+
+
+def test_decoding_works_a_few_clips_ahead_and_no_further():
+    started, taken = [], []
+    for result in in_order(lambda i: started.append(i) or i, range(50), workers=2):
+        taken.append(result)
+        assert len(started) <= len(taken) + 4
+    assert taken == list(range(50))
+
+
+def test_progress_says_how_long_it_will_take(monkeypatch, capsys):
+    clock = iter(range(0, 1000, 6))
+    monkeypatch.setattr("avsep_lib.jobs.time.monotonic", lambda: next(clock))
+    assert list(with_progress("abcde", 5, "clips")) == list("abcde")
+    assert capsys.readouterr().out.splitlines() == ["clips: 2 of 5, 12 s, 18 s left", "clips: 4 of 5, 24 s, 6 s left"]
 
 
 def test_the_command_ends_with_one_line_and_exit_code_1(tmp_path):
