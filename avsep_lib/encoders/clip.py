@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from avsep_lib.encoders import hub
 from avsep_lib.encoders.frames import normalise, resize_crop
+from avsep_lib.encoders.pretrained import clip_file, clip_in
 from avsep_lib.encoders.settings import ImageEncoderSettings
+from avsep_lib.encoders.sources import CLIP
 from avsep_lib.encoders.towers import tokenize
-from avsep_lib.encoders.weights import content_key, load_strict, read_weights, state_key
+from avsep_lib.encoders.weights import content_key, load_selected
 from avsep_lib.errors import WeightsError
 
 # Not "ViT-B-32": that one loads the same file without a word and computes another activation.
 MODEL = "ViT-B-32-quickgelu"
 IMAGE_SIZE = 224
-FETCH = (
-    "Fetch open_clip_model.safetensors (605 MB) of timm/vit_base_patch32_clip_224.openai from the Hugging Face hub, put "
-    "it anywhere, and name it in the profile: encoders.image.weights. With a network, `hub: online` fetches it."
-)
 
 
 class ClipImageEncoder:
@@ -55,28 +52,25 @@ class ClipImageEncoder:
 
 
 def load_clip(settings: ImageEncoderSettings) -> ClipImageEncoder:
-    """Open CLIP from the file `settings.weights`, or by tag when that is empty and hubs may be reached.
+    """Open CLIP from `settings.weights`, or from the hub when that is empty and hubs may be reached.
 
-    The profile's `hub` decides; the workflow hands it on as HF_HUB_OFFLINE.
+    `weights` is a safetensors file in open_clip's naming, or a folder as open_clip writes it, which a revision in the
+    hub's cache also is. The profile's `hub` decides about the network; the workflow hands it on as HF_HUB_OFFLINE.
 
     Raises
     ------
     WeightsError
-        The file is missing, truncated or another model's, or nothing may be fetched.
+        The file is missing, truncated, changed or another model's, or nothing may be fetched.
     """
     import open_clip
 
-    config = {"model": MODEL, "image_size": IMAGE_SIZE}
     if settings.weights:
-        path = Path(settings.weights)
-        state = read_weights(path, FETCH)
-        model = open_clip.CLIP(**open_clip.get_model_config(MODEL))
-        load_strict(model, state, path, FETCH)
-        return ClipImageEncoder(model, content_key(path, config), path.name)
-    if os.environ.get("HF_HUB_OFFLINE", "1") != "0":
-        raise WeightsError(f"the image encoder is 'clip' and encoders.image.weights is empty. {FETCH}")
-    try:
-        model = open_clip.create_model(MODEL, pretrained="openai", require_pretrained=True)
-    except (RuntimeError, OSError) as error:
-        raise WeightsError(f"CLIP could not be fetched ({error}). {FETCH}") from None
-    return ClipImageEncoder(model, state_key(model, config), "openai")
+        found, source = clip_file(settings), ""
+    elif hub.online():
+        found, source = clip_in(hub.fetched(CLIP), CLIP.way_out(), settings.sha256), "openai"
+    else:
+        raise WeightsError(f"the image encoder is 'clip' and encoders.image.weights is empty. {CLIP.way_out()}")
+    model = open_clip.CLIP(**open_clip.get_model_config(MODEL))
+    load_selected(model, found.path, found.selection, CLIP.way_out(settings.weights))
+    key = content_key(found.path, {"model": MODEL, "image_size": IMAGE_SIZE})
+    return ClipImageEncoder(model, key, source or found.path.name)

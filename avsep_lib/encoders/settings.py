@@ -5,18 +5,24 @@ They are read with `avsep_lib.settings.from_dict` (unknown key or wrong type: `C
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from avsep_lib.errors import ConfigError
 from avsep_lib.settings import STRICT
 
+Padding = Literal["repeat", "repeatpad", "pad"]
+CLAP_FRONT_END = {"rate": 48_000, "band": (50, 14_000)}
+
 
 @dataclass(frozen=True)
 class ImageEncoderSettings:
     """Image encoder: `mini` is trained here, `clip` is open_clip's ViT-B-32-quickgelu with OpenAI's weights.
 
-    `clip` reads only `weights` (a safetensors file; empty: fetched by tag, where the profile says `hub: online`).
+    `clip` reads only `weights` and `sha256`. `weights` is a safetensors file in open_clip's naming or a folder as
+    open_clip writes it (relative paths start at the checkout); empty: fetched by tag, where the profile says
+    `hub: online`. Where `sha256` is given, another file is refused.
     `groups` contrast groups make one training step; every class occurs once in a group, so that no two captions of
     a group mean the same. Where a dataset has many classes, a group holds `group_size` of them, drawn anew each time.
     """
@@ -35,11 +41,13 @@ class ImageEncoderSettings:
     weight_decay: float = 0.05
     seed: int = 0
     weights: str = ""
+    sha256: str = ""  # of the file of weights, hexadecimal; empty: not compared
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         _check_positive("image", self, ("image_size", "width", "groups", "steps"))
         _check_group_size("image", self.group_size)
+        _check_sha256("image", self.sha256)
         if self.image_size % 32:
             raise ConfigError(
                 f"image encoder: image_size {self.image_size} is not a multiple of 32, the network's stride"
@@ -52,9 +60,9 @@ class ImageEncoderSettings:
 class AudioEncoderSettings:
     """Audio encoder: `mini` is trained here, `clap` is the HTS-AT audio tower of a LAION CLAP checkpoint.
 
-    `clap` reads only `model`, `weights` and `n_samples`. `n_samples` is the length of a mixture, which is what the
-    encoder hears. A training step sees `groups` times every class alone and `mixtures` different pairs of classes, or
-    `group_size` random classes and pairs of these.
+    `clap` reads `n_samples`, `model` and what follows; see `avsep_lib.encoders.clap`. `n_samples` is the length of a
+    mixture, which is what the encoder hears. A training step sees `groups` times every class alone and `mixtures`
+    different pairs of classes, or `group_size` random classes and pairs of these.
     As in HTS-AT, ``spec_size**2 / n_mels`` spectrogram frames are folded into a square of `spec_size`.
     """
 
@@ -77,12 +85,24 @@ class AudioEncoderSettings:
     weight_decay: float = 0.05
     seed: int = 0
     model: Literal["HTSAT-tiny", "HTSAT-base", "HTSAT-large"] = "HTSAT-tiny"
-    weights: str = ""
+    weights: str = ""  # safetensors file, or a folder with clap.safetensors; relative paths start at the checkout
+    sha256: str = ""  # of the file of weights, hexadecimal; empty: not compared
+    padding: Padding = "repeat"  # of clips shorter than 10 s; laion_clap's own is repeatpad
+    rate: int = 48_000  # Hz that CLAP hears, fixed by its checkpoints
+    band: tuple[int, ...] = (50, 14_000)  # Hz of its mel filters, fixed by its checkpoints
+    tokenizer: str = ""  # folder of RoBERTa's vocabulary, for CLAP's text tower; empty: audio tower alone
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         _check_positive("audio", self, ("n_samples", "spec_size", "n_mels", "n_fft", "embed_dim", "groups", "steps"))
         _check_group_size("audio", self.group_size)
+        _check_sha256("audio", self.sha256)
+        for name, value in CLAP_FRONT_END.items():
+            if getattr(self, name) != value:
+                raise ConfigError(
+                    f"audio encoder: {name} = {getattr(self, name)}; CLAP's checkpoints were trained with {value}, and "
+                    "another value would be other weights"
+                )
         if self.spec_size % self.n_mels:
             raise ConfigError(f"audio encoder: spec_size {self.spec_size} is not a multiple of n_mels {self.n_mels}")
         if len(self.depths) != len(self.heads):
@@ -100,3 +120,8 @@ def _check_group_size(place: str, group_size: int) -> None:
         raise ConfigError(
             f"{place} encoder: group_size = {group_size}; contrast needs at least 2 classes, 0 takes every class"
         )
+
+
+def _check_sha256(place: str, sha256: str) -> None:
+    if sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise ConfigError(f"{place} encoder: sha256 = {sha256!r}; write 64 hexadecimal digits, or nothing")

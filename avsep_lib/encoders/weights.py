@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from avsep_lib.encoders.kinds import COUNTER, Selection
 from avsep_lib.errors import DataError, WeightsError
 from avsep_lib.files import atomic_path, canonical_json, read_json, sha256_file, sha256_text
 
@@ -53,6 +53,36 @@ def load_strict(module: nn.Module, state: dict[str, torch.Tensor], path: str | P
     module.load_state_dict(state, strict=True)
 
 
+def load_selected(module: nn.Module, path: Path, selection: Selection, way_out: str) -> None:
+    """Load the chosen tensors of a file into `module`, strictly.
+
+    Parameters
+    ----------
+    module : nn.Module
+    path : Path
+        Safetensors file.
+    selection : Selection
+        From `avsep_lib.encoders.kinds.select`; a batch norm's counter that is not in it keeps its value.
+    way_out : str
+        Last words of a message.
+
+    Raises
+    ------
+    WeightsError
+        The file cannot be read, or holds values that are not finite.
+    """
+    state = {name: tensor for name, tensor in module.state_dict().items() if name.endswith(COUNTER)}
+    try:
+        with safe_open(path, framework="pt") as file:
+            state |= {name: file.get_tensor(stored) for name, stored in selection.names.items()}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} cannot be read ({error}). {way_out}") from None
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise WeightsError(f"{path} is damaged: {name} holds NaN or infinity. {way_out}")
+    module.load_state_dict(state, strict=True)
+
+
 def read_config(folder: Path, modality: str, way_out: str) -> dict:
     """Read a trained encoder's config.json and check that it is one for `modality`; WeightsError otherwise.
 
@@ -72,11 +102,3 @@ def read_config(folder: Path, modality: str, way_out: str) -> dict:
 def content_key(weights: str | Path, config: dict) -> str:
     """SHA-256 over the bytes of the weights and the configuration: what an embedding depends on besides its input."""
     return sha256_text(sha256_file(weights) + canonical_json(config))
-
-
-def state_key(module: nn.Module, config: dict) -> str:
-    """`content_key` for weights that came from a hub cache instead of a named file: SHA-256 over the tensors."""
-    digest = hashlib.sha256(canonical_json(config).encode())
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

@@ -1,0 +1,96 @@
+"""Which file each pretrained encoder needs, where it is published and where it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """A published file of weights.
+
+    Attributes
+    ----------
+    kind : str
+        What ``avsep weights`` calls it.
+    title : str
+        The network, for people.
+    file, repository, size : str
+        What to fetch, from where, and how much that is.
+    hub : str
+        Repository on the Hugging Face hub that holds `file` as safetensors, or empty: then it is a pickle, which is
+        converted once.
+    setting : str
+        Key of the profile that names the local file.
+    place : str
+        Where to put it when the profile names no place; relative to the checkout.
+    note : str
+        What else there is to know.
+    """
+
+    kind: str
+    title: str
+    file: str
+    repository: str
+    size: str
+    hub: str
+    setting: str
+    place: str
+    note: str = ""
+
+    def way_out(self, place: str = "") -> str:
+        """One sentence: what to fetch, and where to put it (`place`: the path that the profile already names)."""
+        place = place or self.place
+        fetch = f"Fetch {self.file} ({self.size}) of {self.repository}"
+        name = f"and name it in the profile: {self.setting}"
+        if self.hub:
+            return f"{fetch}, put it at {place}, {name}. With a network, `hub: online` fetches it.{self._more()}"
+        return f"{fetch}, convert it once with `{self.convert(place)}`, {name}.{self._more()}"
+
+    def convert(self, place: str = "", file: str = "") -> str:
+        """The command that makes safetensors of the published pickle."""
+        options = f"--kind {self.kind} --out {place or self.place} --trust-pickle --sha256 HEX"
+        return f"avsep weights convert {file or self.file} {options}"
+
+    def _more(self) -> str:
+        return f" {self.note}" if self.note else ""
+
+
+CLIP = Source(
+    kind="clip",
+    title="CLIP ViT-B/32 of OpenAI",
+    file="open_clip_model.safetensors",
+    repository="timm/vit_base_patch32_clip_224.openai on the Hugging Face hub",
+    size="605 MB",
+    hub="timm/vit_base_patch32_clip_224.openai",
+    setting="encoders.image.weights",
+    place="weights/ViT-B-32-quickgelu-openai.safetensors",
+)
+CLAP = Source(
+    kind="clap",
+    title="CLAP HTS-AT of LAION",
+    file="630k-audioset-best.pt",
+    repository="lukewys/laion_clap on the Hugging Face hub",
+    size="about 1.9 GB; the audio tower alone 0.13 GB",
+    hub="",
+    setting="encoders.audio.weights",
+    place="weights/clap-htsat-tiny.safetensors",
+    note="Checkpoints for music also need encoders.audio.model: HTSAT-base.",
+)
+RESNET18 = Source(
+    kind="resnet18",
+    title="ResNet-18 of ImageNet",
+    file="resnet18-f37072fd.pth",
+    repository="download.pytorch.org/models",
+    size="47 MB",
+    hub="",
+    setting="model.backbone_weights",
+    place="weights/resnet18-imagenet.safetensors",
+    note="With a network, `hub: online` and model.backbone_weights: imagenet fetch it.",
+)
+SOURCES = {source.kind: source for source in (CLIP, CLAP, RESNET18)}
+TOKENIZER = (
+    "Fetch vocab.json and merges.txt (1.4 MB; or tokenizer.json) of FacebookAI/roberta-base on the Hugging Face hub into "
+    "one folder and name it in the profile: encoders.audio.tokenizer. Without a tokenizer CLAP hears and reads nothing, "
+    "which is all the separator needs."
+)
