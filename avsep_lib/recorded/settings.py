@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,6 +67,7 @@ class RecordedSettings:
     title: str = ""  # how tables call it; empty: its name in the profile
     in_place_of: Literal["music11", "music21", "wild"] = "music11"
     lists: dict[str, str] = field(default_factory=dict)  # split (or `all`) to CSV or JSON file; `videos` needs none
+    path_prefix: str = ""  # how an index begins its paths on the machine it was made on; `root` takes its place
     fps: float = 8.0  # of the frame folders of an index; videos are decoded at this rate
     sample_rate: int = 44_100  # Hz; videos are decoded at this rate, sound files stay as they are
     frame_size: int = 256  # pixels of the shorter side; larger pictures of videos are scaled down to it
@@ -80,6 +82,12 @@ class RecordedSettings:
     def __post_init__(self) -> None:
         _limits(self, fps=(POSITIVE, INFINITY), sample_rate=(1000, INFINITY), frame_size=(32, INFINITY))
         _limits(self, seed=(0, INFINITY), clipped_share=(POSITIVE, 1))
+        try:
+            groups = re.compile(self.video_id).groups
+        except re.error as error:
+            raise ConfigError(f"video_id {self.video_id!r} is not a regular expression: {error}") from None
+        if self.video_id and not groups:
+            raise ConfigError(f"video_id {self.video_id!r} has no group; put the id in parentheses, e.g. ^(.+)_part")
         if self.format != "videos" and not self.lists:
             raise ConfigError(
                 f"format {self.format!r} needs lists; name at least one file, e.g. lists: {{all: train.csv}}"

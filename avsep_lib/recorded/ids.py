@@ -1,0 +1,68 @@
+"""Ids of videos and clips."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from avsep_lib.errors import ConfigError
+
+# VGGSound's files are named <YouTube id>_<start second, six digits>; other names are ids as they are.
+CUT_FROM_YOUTUBE = re.compile(r"([\w-]{11})_\d{6}", re.ASCII)
+UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/\\:*?\"<>|]+")
+LIKE_NOTHING = frozenset(
+    ("", ".", "..", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none", "n/a", "<NA>", "-NaN", "-nan")
+)
+LONGEST = 120  # bytes: ids become parts of file names
+
+
+def video_ids(table: pd.DataFrame, pattern: str) -> list[str]:
+    """Id of the video that each item was taken from: given, or found within its stem.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `video_id` (empty where it is to be found), `stem` and `list`.
+    pattern : str
+        Regular expression whose first group is the id; empty: the stem, without the start second of VGGSound's names.
+
+    Raises
+    ------
+    ConfigError
+        The pattern does not match a stem, or its group is empty there.
+    """
+    expression = re.compile(pattern) if pattern else None
+    ids = zip(table.video_id, table.stem, table.list)
+    return [given or _video_id(stem, place, expression) for given, stem, place in ids]
+
+
+def _video_id(stem: str, place: str, expression: re.Pattern | None) -> str:
+    if not stem:
+        return place  # a row that names no file is a video of its own
+    if expression is None:
+        match = CUT_FROM_YOUTUBE.fullmatch(stem)
+        return match[1] if match else stem
+    match = expression.search(stem)
+    if not match or not match[1]:
+        raise ConfigError(f"video_id {expression.pattern!r} finds no id in {stem!r} ({place}); correct the pattern")
+    return match[1]
+
+
+def clip_ids(stems: Sequence[str], labels: Sequence[str], lists: Sequence[str]) -> pd.Series:
+    """Unique names that may stand in file names: the stem, with the label before it where several items share it."""
+    stem = pd.Series([_safe(stem) for stem in stems], dtype=object)
+    shared = stem.duplicated(keep=False) | stem.isin(LIKE_NOTHING)
+    ids = stem.copy()
+    for i in ids.index[shared]:
+        ids[i] = _safe("-".join(filter(None, (labels[i].replace("|", "+"), stem[i] or lists[i]))))
+    while (again := ids.duplicated()).any():
+        number = ids.groupby(ids).cumcount() + 1
+        ids[again] = ids[again] + "-" + number[again].astype(str)
+    return ids
+
+
+def _safe(text: str) -> str:
+    """The text without characters that some file system refuses, cut where it is too long for a name."""
+    return UNSAFE.sub("_", text).encode("utf-8")[:LONGEST].decode("utf-8", "ignore").strip()
