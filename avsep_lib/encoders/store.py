@@ -3,23 +3,28 @@
 The file holds one flat float32 tensor ``embeddings`` (sum of rows, 512). Its metadata entry ``index`` is JSON: the
 modality, the encoder's key, and per clip the first row, the number of rows and a content key over the encoder's key
 and the clip's input. Weights, input and embedding therefore cannot drift apart unnoticed.
+
+A file is written block by block beside its place (`StoreWriter`), which bounds memory and survives a kill.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from avsep_lib.encoders.base import EMBEDDING_DIM
 from avsep_lib.errors import DataError, WeightsError
-from avsep_lib.files import atomic_path
+from avsep_lib.files import sha256_text
+from avsep_lib.tensor_file import create_tensors
 
+ROW_BYTES = 4 * EMBEDDING_DIM
 REBUILD = "Write it again: `python -m avsep_lib.encoders.embed`, or delete it and run `make figures`."
 
 
@@ -32,26 +37,129 @@ class Entry:
     key: str
 
 
-def write_store(path: str | Path, modality: str, encoder_key: str, entries: list[Entry]) -> None:
-    """Write entries in the given order, atomically.
+class StoreWriter:
+    """Writes a store block by block; the blocks lie in ``<name>.part`` beside it until the file is complete.
+
+    A block is one or more clips that are embedded together, named by their content keys, which cover the encoder. A
+    writer that is opened again after a kill has the finished blocks and asks for no other embedding of them.
+
+    Parameters
+    ----------
+    path : str or Path
+        The store to write.
+    modality, encoder_key : str
+    """
+
+    def __init__(self, path: str | Path, modality: str, encoder_key: str) -> None:
+        self.path, self.modality, self.encoder_key = Path(path), modality, encoder_key
+        self.folder = self.path.with_suffix(".part")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._index: dict[str, list] = {}  # clip_id: [first row of the store, rows, key]
+        self._order: list[tuple[int, int]] = []  # (first row in the part file, rows) of each block
+        self._n_rows = 0
+        self._found: dict[str, tuple[int, int]] = {}  # block: span in the part file
+        self._n_logged = 0  # rows of the part file
+        rows, log = self.folder / "rows.f32", self.folder / "blocks.jsonl"
+        complete = self._read_log(log, rows.stat().st_size // ROW_BYTES if rows.exists() else 0)
+        self._rows, self._log = rows.open("ab"), log.open("ab")
+        self._rows.truncate(self._n_logged * ROW_BYTES)
+        self._log.truncate(complete)
+
+    def _read_log(self, log: Path, n_rows: int) -> int:
+        """Find the blocks that a killed writer has left; returns how many bytes of the log hold."""
+        complete = 0
+        for line in log.read_bytes().splitlines(keepends=True) if log.exists() else []:
+            try:
+                block, start, count = json.loads(line)
+            except ValueError:
+                break  # the line that was being written
+            if not line.endswith(b"\n") or start + count > n_rows:
+                break
+            self._found[block], self._n_logged = (start, count), start + count
+            complete += len(line)
+        return complete
+
+    @staticmethod
+    def _name(keys: list[str]) -> str:
+        return sha256_text(" ".join(keys))
+
+    def holds(self, keys: list[str]) -> bool:
+        """Whether a killed writer has left the block of these keys."""
+        return self._name(keys) in self._found
+
+    def add(self, entries: list[Entry]) -> None:
+        """Append a block.
+
+        Raises
+        ------
+        DataError
+            A repeated clip, or rows that are not finite float32 (n, 512); the clip is named.
+        """
+        for entry in entries:
+            _check_rows(entry)
+        start, counts = self._n_logged, [len(entry.rows) for entry in entries]
+        self._enter([e.clip_id for e in entries], counts, [e.key for e in entries], start)
+        for entry in entries:
+            self._rows.write(np.ascontiguousarray(entry.rows).data)
+        self._rows.flush()
+        self._n_logged += sum(counts)
+        self._log.write(json.dumps([self._name([e.key for e in entries]), start, sum(counts)]).encode() + b"\n")
+        self._log.flush()
+
+    def keep(self, clip_ids: list[str], keys: list[str]) -> None:
+        """Take a block over that `holds` has found; its clips have equally many rows."""
+        start, count = self._found[self._name(keys)]
+        self._enter(clip_ids, [count // len(clip_ids)] * len(clip_ids), keys, start)
+
+    def _enter(self, clip_ids: list[str], counts: list[int], keys: list[str], start: int) -> None:
+        for clip_id, count, key in zip(clip_ids, counts, keys):
+            if clip_id in self._index:
+                raise DataError(f"clip {clip_id!r} was embedded twice; clip ids must be unique in the manifest")
+            self._index[clip_id] = [self._n_rows, count, key]
+            self._n_rows += count
+        self._order.append((start, sum(counts)))
+
+    def finish(self) -> None:
+        """Write the store and remove the blocks; DataError when there is no clip."""
+        self._close()
+        if not self._index:
+            raise DataError(f"no clip to embed for {self.path}; the manifest has pretraining clips only")
+        header = {"modality": self.modality, "encoder_key": self.encoder_key, "clips": self._index}
+        parts = np.memmap(self.folder / "rows.f32", np.float32, "r").reshape(-1, EMBEDDING_DIM)
+        layout = {"embeddings": ("float32", (self._n_rows, EMBEDDING_DIM))}
+        with create_tensors(self.path, layout, {"index": json.dumps(header)}) as tensors:
+            end = 0
+            for start, count in self._order:
+                tensors["embeddings"][end : end + count] = parts[start : start + count]
+                end += count
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the blocks."""
+        self._close()
+        shutil.rmtree(self.folder)
+
+    def _close(self) -> None:
+        self._rows.close()
+        self._log.close()
+
+
+def write_store(path: str | Path, modality: str, encoder_key: str, entries: Iterable[Entry]) -> None:
+    """Write entries in the given order, atomically and one at a time; an error leaves nothing behind.
 
     Raises
     ------
     DataError
         No entry, a repeated clip, or rows that are not finite float32 (n, 512); the clip is named.
     """
-    index, start = {}, 0
-    for entry in entries:
-        if entry.clip_id in index:
-            raise DataError(f"clip {entry.clip_id!r} was embedded twice; clip ids must be unique in the manifest")
-        _check_rows(entry)
-        index[entry.clip_id] = [start, len(entry.rows), entry.key]
-        start += len(entry.rows)
-    if not index:
-        raise DataError(f"no clip to embed for {path}; the manifest has pretraining clips only")
-    header = {"modality": modality, "encoder_key": encoder_key, "clips": index}
-    with atomic_path(path) as temporary:
-        save_file({"embeddings": np.concatenate([e.rows for e in entries])}, temporary, {"index": json.dumps(header)})
+    writer = StoreWriter(path, modality, encoder_key)
+    try:
+        for entry in entries:
+            writer.add([entry])
+        writer.finish()
+    except BaseException:
+        writer.discard()
+        raise
 
 
 def _check_rows(entry: Entry) -> None:
