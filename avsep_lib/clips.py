@@ -26,6 +26,7 @@ from avsep_lib.files import atomic_path, read_json, sha256_file, write_json
 from avsep_lib.jobs import in_order, with_progress
 from avsep_lib.manifest import read_manifest
 from avsep_lib.signals import is_silent
+from avsep_lib.sound_files import read_sound
 
 
 def read_audio(path: Path, sample_rate: int, expected_s: float, sha256: str = "") -> np.ndarray:
@@ -34,7 +35,7 @@ def read_audio(path: Path, sample_rate: int, expected_s: float, sha256: str = ""
     Parameters
     ----------
     path : Path
-        Any format that libsndfile reads; channels are averaged.
+        Any format that libsndfile or FFmpeg reads; channels are averaged.
     sample_rate : int
         Target rate in Hz (resampled by soxr, very high quality).
     expected_s : float
@@ -53,8 +54,8 @@ def read_audio(path: Path, sample_rate: int, expected_s: float, sha256: str = ""
         raise DataError(f"audio {path} is not the file the manifest describes (SHA-256 differs); rebuild the manifest")
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise DataError(f"audio {path} cannot be read ({error}); replace the file or drop its row") from None
+    except soundfile.LibsndfileError:
+        samples, rate = read_sound(path)  # FFmpeg reads more; what neither can read is a DataError
     if len(samples) < (expected_s - 0.05) * rate:
         found = len(samples) / rate
         raise DataError(f"audio {path} is truncated: {found:.2f} s of {expected_s:.2f} s; replace it or drop its row")
