@@ -17,7 +17,7 @@ from avsep_lib.errors import ConfigError, DataError, LeakageError
 from avsep_lib.recorded.ids import clip_ids
 from avsep_lib.recorded.items import COLUMNS, read_items
 from avsep_lib.recorded.labels import class_names
-from avsep_lib.recorded.settings import PROBLEMS, RecordedSettings, Shares
+from avsep_lib.recorded.settings import PROBLEMS, Policy, RecordedSettings, Shares
 from avsep_lib.recorded.splits import quotas
 
 SEPARATORS = RecordedSettings("videos", ".").duet_separators
@@ -403,6 +403,18 @@ def test_a_bar_in_a_label_that_is_no_duet_is_refused(tmp_path):
         read_items(RecordedSettings("videos", str(tmp_path)))
 
 
+def test_a_label_that_tables_read_as_nothing_is_refused():
+    with pytest.raises(DataError, match="'NA'"):
+        class_names(["flute", " NA "], SEPARATORS)
+    import io
+
+    from avsep_lib.recorded.labels import NOTHING_IN_TABLES
+
+    for word in ("nil", *NOTHING_IN_TABLES):
+        read = pd.read_csv(io.StringIO(f'label,n\n"{word}",1\n')).label
+        assert read.isna().all() == (word in NOTHING_IN_TABLES)
+
+
 # --- splits ----------------------------------------------------------------------------------------------------------
 
 
@@ -529,6 +541,9 @@ def test_the_same_file_twice_is_a_duplicate(tmp_path):
     assert list(table.problem) == ["", "", "duplicate"]
     assert "all.csv row 1" in table.detail[2]
     assert list(table.clip_id) == ["flute-a", "b", "flute-a-2"]
+    kept = index(tmp_path, line, line, policy=Policy(duplicate="keep"))
+    assert list(kept.problem) == ["", ""]
+    assert kept.clip_id.is_unique
     both = {"all": write(tmp_path / "x.csv", line), "train": write(tmp_path / "y.csv", line)}
     table = read_items(RecordedSettings("index", str(tmp_path), lists=both)).set_index("list")
     assert table.problem.to_dict() == {"x.csv row 1": "duplicate", "y.csv row 1": ""}

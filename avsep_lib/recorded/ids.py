@@ -8,13 +8,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from avsep_lib.errors import ConfigError
+from avsep_lib.recorded.labels import NOTHING_IN_TABLES
 
 # VGGSound's files are named <YouTube id>_<start second, six digits>; other names are ids as they are.
 CUT_FROM_YOUTUBE = re.compile(r"([\w-]{11})_\d{6}", re.ASCII)
 UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/\\:*?\"<>|]+")
-LIKE_NOTHING = frozenset(
-    ("", ".", "..", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "none", "n/a", "<NA>", "-NaN", "-nan")
-)
+LIKE_NOTHING = NOTHING_IN_TABLES | {"", ".", ".."}
 LONGEST = 120  # bytes: ids become parts of file names
 
 

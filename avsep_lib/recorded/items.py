@@ -57,20 +57,25 @@ def read_items(settings: RecordedSettings) -> pd.DataFrame:
     ConfigError
         A `video_id` pattern that does not fit a file name.
     """
-    if not os.path.isdir(settings.root):
-        raise DataError(f"root {settings.root} is no folder; correct `root` in the dataset's YAML")
     notes: Counter[str] = Counter()
-    rows = (_writable(row) for row in READERS[settings.format](settings, notes))
-    table = pd.DataFrame.from_records(list(rows), columns=list(Row._fields))
+    table = pd.DataFrame.from_records(list(read_rows(settings, notes)), columns=list(Row._fields))
     if table.empty:
         raise DataError(f"{settings.root}: nothing found of a dataset in the format {settings.format!r}")
     table = _named(_without_label(table), settings)
-    table = _repeated(table)
+    if settings.policy.duplicate != "keep":  # else they are to be measured like any other item
+        table = _repeated(table)
     table["split"] = assign_splits(table, settings)
     table["clip_id"] = clip_ids(table.stem, table.labels, table.list)
     table = table[COLUMNS].copy()
     table.attrs["notes"] = dict(notes)
     return table
+
+
+def read_rows(settings: RecordedSettings, notes: Counter[str]) -> Iterator[Row]:
+    """One row per item as it is listed or found; what is no item is counted in `notes`. Raises DataError as above."""
+    if not os.path.isdir(settings.root):
+        raise DataError(f"root {settings.root} is no folder; correct `root` in the dataset's YAML")
+    yield from map(_writable, READERS[settings.format](settings, notes))
 
 
 def _writable(row: Row) -> Row:

@@ -8,6 +8,30 @@ from collections.abc import Iterable, Sequence
 
 from avsep_lib.errors import DataError
 
+# Words that pandas reads as a missing value.
+NOTHING_IN_TABLES = frozenset(
+    [
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "-1.#IND",
+        "-1.#QNAN",
+        "-NaN",
+        "-nan",
+        "1.#IND",
+        "1.#QNAN",
+        "<NA>",
+        "N/A",
+        "NA",
+        "NULL",
+        "NaN",
+        "None",
+        "n/a",
+        "nan",
+        "null",
+    ]
+)
+
 
 def tidy(label: str) -> str:
     """A label in composed Unicode with single spaces and none around it."""
@@ -39,9 +63,12 @@ def class_names(labels: Iterable[str], separators: Sequence[str]) -> dict[str, s
     Raises
     ------
     DataError
-        A label with ``|`` whose parts are no labels of the dataset: the manifest could not tell it from a duet.
+        A label with ``|`` whose parts are no labels of the dataset: the manifest could not tell it from a duet. A label
+        that tables take for a missing value, such as ``NA``.
     """
     counts = Counter(labels)
+    if nothing := sorted(NOTHING_IN_TABLES & {tidy(label) for label in counts}):
+        raise DataError(f"label {nothing[0]!r} means a missing value where tables are read; rename it")
     spelling: dict[str, str] = {}
     totals = Counter[str]()
     for label, count in counts.items():
