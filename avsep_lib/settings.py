@@ -77,6 +77,7 @@ class MixtureSettings:
     use_duets: bool = True  # the released training list holds 111 duets in 484 rows
     same_class: bool = False  # the lineage allows same-class partners; here only as a switch
     seed: int = 7
+    features: Literal["stored", "streamed"] = "stored"  # spectrograms of the pool: on disk, or computed while training
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
@@ -98,6 +99,7 @@ class ModelSettings:
     bottleneck: Literal["learned", "teacher"] = "learned"  # "teacher": its mixture embedding instead (section 1)
     backbone: Backbone = "clip"
     frame_size: int = 64  # pixels; only a trained backbone (resnet18) reads frames
+    backbone_weights: str = ""  # ResNet-18 starts from: a safetensors file, "imagenet" (hub: online), empty: random
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:

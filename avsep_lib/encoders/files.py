@@ -44,7 +44,7 @@ def weights_file(place: str | Path, names: tuple[str, ...], way_out: str) -> Pat
         folder = _snapshot(path)
         found = [folder / name for name in names if (folder / name).exists()]
         if not found:
-            raise WeightsError(f"{folder} is a folder without {' or '.join(names)}. {way_out}")
+            raise WeightsError(f"{folder} is a folder{''.join(f' without {name}' for name in names)}. {way_out}")
         path = found[0]
     if not path.is_file():
         raise WeightsError(f"{path} is missing. {way_out}")

@@ -20,7 +20,6 @@ CLIP_CONFIG = "open_clip_config.json"
 CLIP_NAMES = ("open_clip_model.safetensors",)
 CLAP_NAMES = ("clap.safetensors",)
 CLAP_TEXT = "clap_text.safetensors"
-BACKBONE_TAG = "imagenet"
 
 
 @dataclass(frozen=True)
@@ -113,5 +112,5 @@ def clap_text_file(settings: AudioEncoderSettings) -> Found:
 def backbone_file(place: str) -> Found:
     """The file of ResNet-18 that ``model.backbone_weights`` names; WeightsError as above."""
     way_out = RESNET18.way_out(place)
-    path = weights_file(place, ("resnet18.safetensors", "model.safetensors"), way_out)
+    path = weights_file(place, (), way_out)
     return Found(path, select(read_header(path, way_out)[0], layout_of("resnet18"), path, way_out))

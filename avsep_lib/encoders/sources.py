@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# Files that their publishers name by the SHA-256, or the beginning of it.
+PUBLISHED = {
+    "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af": "OpenAI's ViT-B-32.pt",
+    "f37072fd": "torchvision's resnet18-f37072fd.pth",
+}
+
 
 @dataclass(frozen=True)
 class Source:
@@ -39,18 +45,18 @@ class Source:
     note: str = ""
 
     def way_out(self, place: str = "") -> str:
-        """One sentence: what to fetch, and where to put it (`place`: the path that the profile already names)."""
-        place = place or self.place
+        """What to fetch, and where to put it (`place`: the path that the profile already names, if any)."""
         fetch = f"Fetch {self.file} ({self.size}) of {self.repository}"
-        name = f"and name it in the profile: {self.setting}"
-        if self.hub:
-            return f"{fetch}, put it at {place}, {name}. With a network, `hub: online` fetches it.{self._more()}"
-        return f"{fetch}, convert it once with `{self.convert(place)}`, {name}.{self._more()}"
+        put = f"put it at {place or self.place}" if self.hub else f"convert it once with `{self.convert(place)}`"
+        name = f"which is what {self.setting} names" if place else f"and name it in the profile: {self.setting}"
+        return f"{fetch}, {put}, {name}.{self._more()}"
 
     def convert(self, place: str = "", file: str = "") -> str:
         """The command that makes safetensors of the published pickle."""
-        options = f"--kind {self.kind} --out {place or self.place} --trust-pickle --sha256 HEX"
-        return f"avsep weights convert {file or self.file} {options}"
+        file = file or self.file
+        sha256 = next((found for found, name in PUBLISHED.items() if len(found) == 64 and file in name), "HEX")
+        options = f"--kind {self.kind} --out {place or self.place} --trust-pickle --sha256 {sha256}"
+        return f"avsep weights convert {file} {options}"
 
     def _more(self) -> str:
         return f" {self.note}" if self.note else ""
@@ -65,6 +71,7 @@ CLIP = Source(
     hub="timm/vit_base_patch32_clip_224.openai",
     setting="encoders.image.weights",
     place="weights/ViT-B-32-quickgelu-openai.safetensors",
+    note="With a network, `hub: online` fetches it where that is left empty.",
 )
 CLAP = Source(
     kind="clap",
@@ -86,11 +93,11 @@ RESNET18 = Source(
     hub="",
     setting="model.backbone_weights",
     place="weights/resnet18-imagenet.safetensors",
-    note="With a network, `hub: online` and model.backbone_weights: imagenet fetch it.",
+    note="With a network, `hub: online` and model.backbone_weights: imagenet fetch the file.",
 )
 SOURCES = {source.kind: source for source in (CLIP, CLAP, RESNET18)}
 TOKENIZER = (
     "Fetch vocab.json and merges.txt (1.4 MB; or tokenizer.json) of FacebookAI/roberta-base on the Hugging Face hub into "
-    "one folder and name it in the profile: encoders.audio.tokenizer. Without a tokenizer CLAP hears and reads nothing, "
+    "one folder and name it in the profile: encoders.audio.tokenizer. Without one CLAP hears and does not read, "
     "which is all the separator needs."
 )

@@ -62,7 +62,7 @@ def load_selected(module: nn.Module, path: Path, selection: Selection, way_out: 
     path : Path
         Safetensors file.
     selection : Selection
-        From `avsep_lib.encoders.kinds.select`; a batch norm's counter that is not in it keeps its value.
+        From `avsep_lib.encoders.kinds.select`.
     way_out : str
         Last words of a message.
 
@@ -71,16 +71,21 @@ def load_selected(module: nn.Module, path: Path, selection: Selection, way_out: 
     WeightsError
         The file cannot be read, or holds values that are not finite.
     """
-    state = {name: tensor for name, tensor in module.state_dict().items() if name.endswith(COUNTER)}
     try:
         with safe_open(path, framework="pt") as file:
-            state |= {name: file.get_tensor(stored) for name, stored in selection.names.items()}
+            state = {name: file.get_tensor(stored) for name, stored in selection.names.items()}
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} cannot be read ({error}). {way_out}") from None
+    load_state(module, state, path, way_out)
+
+
+def load_state(module: nn.Module, state: dict[str, torch.Tensor], path: str | Path, way_out: str) -> None:
+    """Load chosen tensors strictly; a batch norm's counter that is not among them keeps its value."""
     for name, tensor in state.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise WeightsError(f"{path} is damaged: {name} holds NaN or infinity. {way_out}")
-    module.load_state_dict(state, strict=True)
+    counters = {name: tensor for name, tensor in module.state_dict().items() if name.endswith(COUNTER)}
+    module.load_state_dict(counters | state, strict=True)
 
 
 def read_config(folder: Path, modality: str, way_out: str) -> dict:
