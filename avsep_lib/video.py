@@ -13,6 +13,7 @@ from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path
 
 SLACK_S = 0.25  # a stream may end this much before the length its container promises
+DISPLAY_ONE = 1 << 16  # 1.0 in a display matrix
 MEND = "replace the file or drop its row from the manifest"
 
 
@@ -68,7 +69,7 @@ def decode_video(path: str | Path, fps: float, sample_rate: int) -> tuple[np.nda
     Returns
     -------
     frames : numpy.ndarray, shape (n, height, width, 3), uint8
-        RGB pictures.
+        RGB pictures, upright.
     audio : numpy.ndarray, shape (n_samples,), float32
         Mono sound (channels averaged).
 
@@ -116,7 +117,7 @@ def _decode(container: Any, sample_rate: int) -> tuple[list[tuple[float, float, 
     """All pictures as (start, end, frame) and all sound as (start, samples), in seconds."""
     import av
 
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
+    resampler = av.AudioResampler(format="fltp", rate=sample_rate)
     pictures: list[tuple[float, float, Any]] = []
     blocks: list[tuple[float, np.ndarray]] = []
     video, audio = container.streams.video[0], container.streams.audio[0]
@@ -132,7 +133,7 @@ def _decode(container: Any, sample_rate: int) -> tuple[list[tuple[float, float, 
 
 def _samples(frames: list[Any]) -> Iterator[tuple[float, np.ndarray]]:
     for frame in frames:
-        yield float(frame.time or 0.0), frame.to_ndarray().reshape(-1)
+        yield float(frame.time or 0.0), frame.to_ndarray().mean(axis=0)
 
 
 def _at_rate(pictures: list[tuple[float, float, Any]], start: float, fps: float) -> np.ndarray:
@@ -140,4 +141,27 @@ def _at_rate(pictures: list[tuple[float, float, Any]], start: float, fps: float)
     starts = np.array([begin for begin, _, _ in pictures])
     count = max(int((pictures[-1][1] - start) * fps + 1e-6), 1)
     shown = np.searchsorted(starts, start + np.arange(count) / fps + 1e-6, side="right") - 1
-    return np.stack([pictures[max(k, 0)][2].to_ndarray(format="rgb24") for k in shown])
+    frames = [pictures[max(k, 0)][2] for k in shown]
+    return np.stack([upright(frame.to_ndarray(format="rgb24"), display_matrix(frame)) for frame in frames])
+
+
+def display_matrix(frame: Any) -> tuple[int, int, int, int]:
+    """(a, b, c, d) of a frame's display matrix: a pixel at (x, y) is shown at (a x + c y, b x + d y)."""
+    from av.sidedata.sidedata import Type
+
+    if (data := frame.side_data.get(Type.DISPLAYMATRIX)) is None:
+        return 1, 0, 0, 1
+    values = np.frombuffer(bytes(data), np.int32) / DISPLAY_ONE
+    matrix = tuple(int(values[i]) if values[i] in (-1, 0, 1) else 2 for i in (0, 1, 3, 4))
+    if 2 in matrix or abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]) != 1:
+        shown = ", ".join(f"{values[i]:.3g}" for i in (0, 1, 3, 4))
+        raise DataError(f"its display matrix ({shown}) is no quarter turn; re-encode it upright")
+    return matrix
+
+
+def upright(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
+    """Turn and mirror a picture (height, width, 3) as its display matrix says; see `display_matrix`."""
+    a, b, c, d = matrix
+    if b or c:  # columns become rows
+        picture, a, d = picture.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(picture[:: d or 1, :: a or 1])

@@ -22,7 +22,7 @@ def melody(seed: int, seconds: float = SECONDS, rate: int = RATE) -> np.ndarray:
     rng = np.random.default_rng(seed)
     n = round(seconds * rate)
     pitch = 220 * 2 ** (rng.integers(0, 36, round(8 * seconds) + 1) / 12)
-    phase = 2 * np.pi * np.cumsum(np.repeat(pitch, rate // 8 + 1)[:n]) / rate
+    phase = 2 * np.pi * np.cumsum(pitch[np.arange(n) * 8 // rate]) / rate
     return 0.2 * sum(np.sin(k * phase + k) / k for k in range(1, 5)).astype(np.float32)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from avsep_lib.errors import DataError
 from avsep_lib.sound_files import frame_samples
+from avsep_lib.video import display_matrix, upright
 
 AUDIO, FRAME = "audio.flac", "{:06d}.jpg"
 JPEG_QUALITY = 90
@@ -25,7 +26,6 @@ SLACK_S = 0.25  # a track may end this much before the end that the container st
 GAP_S = 0.25  # of a hole in the sound
 JITTER_S = 0.03  # time stamps of sound are off by this much without meaning anything
 PREROLL_S = 1.0  # decoding of a part begins this much earlier: codecs need a run-in
-DISPLAY_ONE = 1 << 16  # 1.0 in a display matrix
 
 
 class UnusableVideo(DataError):
@@ -88,6 +88,10 @@ def decode_to_folder(path: Path, folder: Path, how: Decoding) -> dict:
             raise UnusableVideo("no_audio", f"{path.name} has an empty audio track")
         duration = n_samples / how.sample_rate
         n_frames, (width, height) = _write_pictures(path, folder, how, video, duration)
+    except UnusableVideo:
+        raise
+    except DataError as error:
+        raise UnusableVideo("unreadable", f"{path.name}: {error}") from None
     except (av.error.FFmpegError, EOFError, ValueError) as error:
         raise UnusableVideo("unreadable", f"{path.name} is truncated, corrupt or not a video ({error})") from None
     return {"n_frames": n_frames, "duration_s": duration, "width": width, "height": height}
@@ -289,25 +293,3 @@ def target_size(width: int, height: int, pixel_aspect: float, size: int) -> tupl
     wide = width * pixel_aspect
     factor = min(1.0, size / min(wide, height))
     return max(round(wide * factor), 1), max(round(height * factor), 1)
-
-
-def display_matrix(frame: Any) -> tuple[int, int, int, int]:
-    """(a, b, c, d) of a frame's display matrix: a pixel at (x, y) is shown at (a x + c y, b x + d y)."""
-    from av.sidedata.sidedata import Type
-
-    if (data := frame.side_data.get(Type.DISPLAYMATRIX)) is None:
-        return 1, 0, 0, 1
-    values = np.frombuffer(bytes(data), np.int32) / DISPLAY_ONE
-    matrix = tuple(int(values[i]) if values[i] in (-1, 0, 1) else 2 for i in (0, 1, 3, 4))
-    if 2 in matrix or abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]) != 1:
-        shown = ", ".join(f"{values[i]:.3g}" for i in (0, 1, 3, 4))
-        raise UnusableVideo("unreadable", f"its display matrix ({shown}) is no quarter turn; re-encode it upright")
-    return matrix
-
-
-def upright(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
-    """Turn and mirror a picture (height, width, 3) as its display matrix says; see `display_matrix`."""
-    a, b, c, d = matrix
-    if b or c:  # columns become rows
-        picture, a, d = picture.swapaxes(0, 1), c, b
-    return np.ascontiguousarray(picture[:: d or 1, :: a or 1])

@@ -6,13 +6,12 @@ import multiprocessing
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-REPORT_S = 10.0  # seconds between two lines of progress
+from avsep_lib.jobs import with_progress
 
 
 class Died(Exception):
@@ -34,7 +33,7 @@ def run_all(work: Callable[[Any], Any], tasks: Sequence[Any], workers: int, name
     workers : int
         Processes; 0 works in this one, without protection.
     name : str
-        What the lines of progress begin with.
+        What the progress bar, or the lines of progress, begin with.
 
     Yields
     ------
@@ -98,7 +97,7 @@ def _end_with_parent() -> None:
 
 
 def _with_progress(results: Iterator[tuple[int, Any]], total: int, name: str) -> Iterator[tuple[int, Any]]:
-    """A bar on a terminal that has tqdm; in a log file a line every `REPORT_S` seconds and one at the end."""
+    """A bar on a terminal that has tqdm, else a line of text now and then."""
     if sys.stderr.isatty():
         try:
             from tqdm import tqdm
@@ -107,18 +106,4 @@ def _with_progress(results: Iterator[tuple[int, Any]], total: int, name: str) ->
         else:
             yield from tqdm(results, name, total)
             return
-    begin = told = time.monotonic()
-    for done, result in enumerate(results, start=1):
-        yield result
-        now = time.monotonic()
-        if now - told >= REPORT_S or done == total:
-            told = now
-            print(progress_line(name, done, total, now - begin), file=sys.stderr, flush=True)
-
-
-def progress_line(name: str, done: int, total: int, seconds: float) -> str:
-    """E.g. ``videos: 120/1,000, 4.0 per s, 4 min left``."""
-    rate = done / max(seconds, 1e-9)
-    left = (total - done) / rate
-    ending = "done" if done == total else f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left"
-    return f"{name}: {done:,}/{total:,}, {rate:.1f} per s, {ending}"
+    yield from with_progress(results, total, name)
