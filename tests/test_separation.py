@@ -265,7 +265,10 @@ def test_a_run_of_a_profile_by_name(project, bench, monkeypatch):
     rate, samples = result.audio.sample_rate, soundfile.info(audio).frames
     assert result.estimates.shape[-1] == pytest.approx(samples * rate / soundfile.info(audio).samplerate, abs=1)
     assert result.model_sha256 == sha256_file(project.results / "runs" / "late-s0" / "model.safetensors")
-    assert any("of dataset 'music11' (flute, trumpet, tuba, xylophone)" in text for text in result.warnings)
+    assert any(
+        "'music11': rendered sounds and drawn pictures of flute, trumpet, tuba, xylophone" in text
+        for text in result.warnings
+    )
     for run, message in {
         "toy/late-s7": r"'late-s7' is not in profile 'toy'; known: late-s0, late-s1",
         "toys/late-s0": r"no toys\.yaml in config; known profiles: toy",
@@ -464,10 +467,16 @@ def test_arguments_that_contradict_each_other_are_refused(bench):
 
 
 def test_a_run_without_its_encoder_or_with_another_kind_is_refused(bench, tmp_path):
-    with pytest.raises(WeightsError, match=r"needs the image encoder .* --encoder; .*encoders/image"):
+    with pytest.raises(WeightsError, match=r"needs the image encoder .* --encoder\. .*encoders/image"):
         ask(bench, encoder=None)
     with pytest.raises(WeightsError, match="holds no finished encoder"):
         ask(bench, encoder=tmp_path)
+    with pytest.raises(WeightsError, match="is not the folder of an encoder"):
+        ask(bench, encoder=bench / "a.jpg")
+    for text in ("[]", "{}", '{"modality": "image"}'):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(WeightsError, match="is not the folder of an encoder"):
+            ask(bench, encoder=tmp_path)
     with pytest.raises(WeightsError, match=r"nowhere\.safetensors is missing"):
         ask(bench, run=str(tmp_path / "nowhere.safetensors"))
     assert ask(bench, run=str(bench)).model_sha256 == ask(bench).model_sha256  # the folder of a run serves as well
@@ -533,11 +542,22 @@ def test_a_folder_with_something_in_it_is_refused_unless_forced(bench, tmp_path)
     replace(result, names=["violin", "tuba"]).save(out, force=True)
     names = sorted(path.name for path in out.iterdir())
     assert names == ["1-violin.wav", "2-tuba.wav", "masks.png", "mine.txt", "result.json"]
+    (out / "1-drum.wav").mkdir()
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    with pytest.raises(DataError, match=r"holds a folder named 1-drum\.wav"):
+        replace(result, names=["drum", "tuba"]).save(out, force=True)
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
     for text in ("{", '{"sources": 3}', '{"sources": [{"file": "../../precious.wav"}]}'):
         (tmp_path.parent / "precious.wav").write_text("keep")
         (out / "result.json").write_text(text)
         result.save(out, force=True)
     assert (tmp_path.parent / "precious.wav").exists()
+
+
+def test_the_current_folder_will_do(bench, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ask(bench).save(".")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1-a.wav", "2-b.wav", "masks.png", "result.json"]
 
 
 def test_nothing_half_written_stays(bench, tmp_path, monkeypatch):
@@ -546,6 +566,10 @@ def test_nothing_half_written_stays(bench, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"cannot be written .*no space left"):
         result.save(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DataError, match="cannot be written"):
+        result.save(tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_place_that_cannot_be_a_folder_is_named(bench, tmp_path):

@@ -120,7 +120,8 @@ def frequency_ticks(audio: AudioSettings) -> tuple[list[float], list[str]]:
 def _bars(figure: Figure, ax: Axes, image: object, masks: object, result: Separation) -> None:
     """Both colour scales, in the free panel beside the mixture, with the run's name."""
     ax.set_axis_off()
-    ax.text(0, 1, f"run {result.run}\n{result.source}", fontsize=8, color=TEXT, va="top", transform=ax.transAxes)
+    lines = [text if len(text) <= 40 else f"…{text[-39:]}" for text in (f"run {result.run}", result.source)]
+    ax.text(0, 1, "\n".join(lines), fontsize=8, color=TEXT, va="top", transform=ax.transAxes)
     for y, scale, label in ((0.52, masks, "mask"), (0.14, image, "dB re loudest point of the mixture")):
         bar = figure.colorbar(scale, cax=ax.inset_axes((0, y, 0.9, 0.07)), orientation="horizontal")
         bar.set_label(label, fontsize=7.5, labelpad=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from avsep_lib.trained import load_trained
 
 BATCH = 64  # pictures per pass of the encoder: bounds memory
 HEARD = 12  # class names in a warning
-FOLDER = "an encoder's folder lies at results/<profile>/data/<dataset>/encoders"
+FOLDER = "An encoder's folder lies at results/<profile>/data/<dataset>/encoders"
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,12 @@ def _by_path(run: str, path: Path, encoder: str | Path | None, audio_encoder: st
         method = HFRA.load(path, teacher)
     except WeightsError as error:
         if teacher is None and "hears through" in str(error):
-            raise WeightsError(f"{error}: name it with --audio-encoder; {FOLDER}/audio") from None
+            raise WeightsError(f"{error}: name it with --audio-encoder. {FOLDER}/audio") from None
         raise
     reads_frames = method.config.model.backbone == "resnet18"
     if encoder is None and not reads_frames:
         raise WeightsError(
-            f"{path} needs the image encoder it was trained with: name it with --encoder; {FOLDER}/image"
+            f"{path} needs the image encoder it was trained with: name it with --encoder. {FOLDER}/image"
         )
     image = None if reads_frames else _image_encoder(Path(encoder))
     remarks = ["the model was named by path: nobody has checked that it was trained with this image encoder"]
@@ -116,17 +117,22 @@ def _by_path(run: str, path: Path, encoder: str | Path | None, audio_encoder: st
 def _image_encoder(path: Path) -> ImageEncoder:
     if path.suffix == ".safetensors":
         return load_image_encoder(ImageEncoderSettings(kind="clip", weights=str(path)), path.parent)
-    way_out = f"{FOLDER}/image"
-    settings = from_dict(ImageEncoderSettings, read_config(path, "image", way_out)["settings"], str(path))
-    return load_image_encoder(settings, path)
+    return load_image_encoder(_settings(path, "image", ImageEncoderSettings), path)
 
 
 def _audio_encoder(path: Path) -> AudioEncoder:
     if path.suffix == ".safetensors":
         return load_audio_encoder(AudioEncoderSettings(kind="clap", weights=str(path)), path.parent)
-    way_out = f"{FOLDER}/audio"
-    settings = from_dict(AudioEncoderSettings, read_config(path, "audio", way_out)["settings"], str(path))
-    return load_audio_encoder(settings, path)
+    return load_audio_encoder(_settings(path, "audio", AudioEncoderSettings), path)
+
+
+def _settings(folder: Path, modality: str, cls: type) -> Any:
+    """Settings in the ``config.json`` of a mini encoder's folder."""
+    way_out = f"{FOLDER}/{modality}"
+    try:
+        return from_dict(cls, read_config(folder, modality, way_out)["settings"], str(folder / "config.json"))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{folder} is not the folder of an encoder ({error!r}). {way_out}") from None
 
 
 def _by_name(name: str) -> Model:
@@ -169,9 +175,10 @@ def trained_on(profile: Profile, run_id: str) -> str:
     spoken = [label.replace("_", " ") for label in labels]
     more = f" and {len(labels) - HEARD} more" if len(labels) > HEARD else ""
     seconds = resolve(profile, run).audio.n_samples / resolve(profile, run).audio.sample_rate
+    kind = "recordings" if profile.is_recorded(run.dataset) else "rendered sounds and drawn pictures"
     return (
-        f"the model was trained on mixtures of 2 sources, {seconds:.1f} s long, of dataset {run.dataset!r} "
-        f"({', '.join(spoken[:HEARD])}{more}); of anything else it has heard nothing"
+        f"the model was trained on mixtures of 2 sources, {seconds:.1f} s long, of dataset {run.dataset!r}: {kind} of "
+        f"{', '.join(spoken[:HEARD])}{more}; it has met nothing else"
     )
 
 

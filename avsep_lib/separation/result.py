@@ -158,9 +158,10 @@ class Separation:
         """
         out = Path(out)
         check_folder(out, force)
+        out = out.resolve()
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+            folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out if out.exists() else out.parent))
         except OSError as error:
             raise DataError(f"folder {out} cannot be made ({error}); name another one with --out") from None
         try:
@@ -183,18 +184,24 @@ class Separation:
 
 def check_folder(out: Path, force: bool) -> None:
     """DataError unless a result may be written into `out`."""
-    if (out.exists() and not out.is_dir()) or (out.is_symlink() and not out.exists()):
+    if os.path.lexists(out) and not out.is_dir():
         raise DataError(f"{out} is not a folder; name another one with --out")
-    if out.is_dir() and any(out.iterdir()) and not force:
+    try:
+        found = list(out.iterdir()) if out.exists() else []
+    except OSError as error:
+        raise DataError(f"folder {out} cannot be read ({error}); name another one with --out") from None
+    if found and not force:
         raise DataError(f"folder {out} is not empty; name another one, or replace what is there with --force")
 
 
 def _move_in(folder: Path, out: Path) -> None:
     """Put a finished result in its place; ``result.json`` goes first and comes last, so that it vouches for the rest."""
     os.chmod(folder, 0o755)
-    if not out.exists() or not any(out.iterdir()):
+    if not out.exists():
         os.replace(folder, out)
         return
+    if taken := [path.name for path in folder.iterdir() if (out / path.name).is_dir()]:
+        raise DataError(f"folder {out} holds a folder named {taken[0]}; name another one with --out")
     for name in _written_before(out):
         (out / name).unlink(missing_ok=True)
     for path in sorted(folder.iterdir(), key=lambda path: path.name == RESULT):
