@@ -31,7 +31,7 @@ from avsep_lib.models.separator import Separator
 from avsep_lib.separation import separate
 from avsep_lib.separation.apply import masked, recording_masks
 from avsep_lib.separation.footage import Crop, read_crops, read_sound
-from avsep_lib.separation.inputs import at_rate, read_image
+from avsep_lib.separation.inputs import at_rate, read_image, read_recording
 from avsep_lib.separation.windows import fade, join_masks, window_starts
 from avsep_lib.settings import AudioSettings, to_dict
 from avsep_lib.video import encode_video
@@ -358,6 +358,28 @@ def test_a_turned_video_is_cropped_as_a_player_shows_it(tmp_path):
         read_crops(tmp_path / "v.mp4", [Crop.parse("0,0,64,48")], [0.1])
 
 
+def test_a_truncated_video_is_named(bench, video, tmp_path):
+    content = video.read_bytes()
+    for share in (0.2, 0.6, 0.9):
+        (tmp_path / "v.mp4").write_bytes(content[: int(share * len(content))])
+        with pytest.raises(DataError, match=r"v\.mp4"):
+            ask(bench, tmp_path / "v.mp4", images=None, crops=["0,0,32,48", "32,0,32,48"])
+
+
+def test_stereo_sound_of_a_video_keeps_its_channels(tmp_path):
+    import av
+
+    with av.open(str(tmp_path / "s.mkv"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="stereo")
+        block = av.AudioFrame.from_ndarray(np.array([[8192, -16384] * 4000], np.int16), format="s16", layout="stereo")
+        block.sample_rate = 8000
+        container.mux(stream.encode(block))
+        container.mux(stream.encode())
+    recording = read_recording(tmp_path / "s.mkv", start=0.1, seconds=0.2)
+    assert recording.samples.shape == (2, 1600)
+    np.testing.assert_allclose(recording.samples[:, 0], [0.25, -0.5], atol=1e-4)
+
+
 @pytest.mark.parametrize("crop", ["0,0,65,48", "40,0,32,48", "0,40,10,10", "0.6,0,0.5,1", "0,0,0.001,1"])
 def test_a_crop_outside_the_picture_names_the_pictures_size(bench, video, crop):
     with pytest.raises(DataError, match=rf"crop {crop} does not lie within the picture of .*duo.mp4: 64 x 48 pixels"):
@@ -624,7 +646,7 @@ def test_a_notebook_sees_picture_and_players(bench, monkeypatch, capsys):
 
 def command(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "avsep_lib.separation", *map(str, arguments)], capture_output=True, text=True
+        [sys.executable, "-m", "avsep_lib.command", "separate", *map(str, arguments)], capture_output=True, text=True
     )
 
 
@@ -646,6 +668,11 @@ def test_a_refused_recording_is_one_line_and_no_folder(bench, tmp_path):
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr == f"DataError: recording {tmp_path / 'none.wav'} is missing; name an audio or video file\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_package_is_the_same_command():
+    words = [sys.executable, "-m", "avsep_lib.separation", "--help"]
+    assert "usage: avsep separate" in subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 def test_importing_the_package_loads_no_network():

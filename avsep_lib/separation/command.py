@@ -22,7 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pictures.add_argument(
         "--crops", nargs="+", metavar="X,Y,W,H", help="for a video: one per source, in pixels or as fractions 0-1"
     )
-    parser.add_argument("--run", required=True, help="<profile>/<run_id> (demo/hier-s0), or a model.safetensors")
+    # Not "run": `avsep_lib.command` keeps the function to call under that name.
+    parser.add_argument(
+        "--run",
+        dest="model",
+        metavar="RUN",
+        required=True,
+        help="<profile>/<run_id> (demo/hier-s0), or a model.safetensors",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write; new or empty, or --force")
     parser.add_argument("--names", nargs="+", help="what to call the sources")
     parser.add_argument("--mask", choices=("soft", "binary"), default="soft")
@@ -41,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     torch.set_num_threads(arguments.threads)
     result = separate(
-        arguments.mixture, run=arguments.run, images=arguments.images, crops=arguments.crops, names=arguments.names,
+        arguments.mixture, run=arguments.model, images=arguments.images, crops=arguments.crops, names=arguments.names,
         mask=arguments.mask, start=arguments.start, seconds=arguments.seconds, encoder=arguments.encoder,
         audio_encoder=arguments.audio_encoder,
     )  # fmt: skip

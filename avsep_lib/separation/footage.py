@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from avsep_lib.errors import ConfigError, DataError
+from avsep_lib.video import SLACK_S, display_matrix, upright
 
 
 @dataclass(frozen=True)
@@ -74,16 +75,21 @@ def read_sound(path: Path, why: str = "") -> tuple[np.ndarray, int, float]:
         if not container.streams.audio:
             raise DataError(f"{path} has no audio track; name a recording with sound")
         stream, blocks, begin = container.streams.audio[0], [], None
-        resampler = av.AudioResampler(format="fltp", layout=stream.layout.name, rate=stream.rate)
+        resampler = av.AudioResampler(format="fltp", rate=stream.rate)
         try:
             for frame in container.decode(stream):
                 begin = float(frame.time or 0.0) if begin is None else begin
                 blocks += [block.to_ndarray() for block in resampler.resample(frame)]
-            blocks += [block.to_ndarray() for block in resampler.resample(None)]
-        except (av.error.FFmpegError, EOFError) as error:
+            blocks += [block.to_ndarray() for block in resampler.resample(None)] if blocks else []
+            sound = np.concatenate(blocks or [np.zeros((1, 0), np.float32)], axis=1)
+        except (av.error.FFmpegError, EOFError, ValueError) as error:  # ValueError: another number of channels midway
             raise DataError(f"the sound of {path} is truncated or damaged ({error}); export it again") from None
-        empty = np.zeros((1, 0), np.float32)
-        return np.concatenate(blocks or [empty], axis=1).astype(np.float32), stream.rate, begin or 0.0
+        begin, rate = begin or 0.0, stream.rate
+        promised = float(stream.duration * stream.time_base) if stream.duration is not None else 0.0
+        if begin + sound.shape[1] / rate < promised - SLACK_S:
+            found = begin + sound.shape[1] / rate
+            raise DataError(f"the sound of {path} ends at {found:.2f} s of {promised:.2f} s; export it again")
+        return sound.astype(np.float32), rate, begin
 
 
 def read_crops(path: str | Path, crops: Sequence[Crop], times: Sequence[float]) -> list[np.ndarray]:
@@ -118,7 +124,7 @@ def read_crops(path: str | Path, crops: Sequence[Crop], times: Sequence[float]) 
         container.streams.video[0].thread_type = "AUTO"
         try:
             for frame in _on_screen(container.decode(video=0), times):
-                picture = _upright(frame)
+                picture = _upright(frame, path)
                 boxes = [crop.box(picture.shape[1], picture.shape[0], path) for crop in crops]
                 for kept, (left, top, right, bottom) in zip(found, boxes):
                     kept.append(picture[top:bottom, left:right].copy())
@@ -146,7 +152,9 @@ def _on_screen(frames: Iterator[Any], times: Sequence[float]) -> Iterator[Any]:
         yield from (shown for _ in waiting)
 
 
-def _upright(frame: Any) -> np.ndarray:
+def _upright(frame: Any, path: Path) -> np.ndarray:
     """RGB picture (height, width, 3) as a player shows it: phones store turned pictures with a note."""
-    picture = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90) % 4))
+    try:
+        return upright(frame.to_ndarray(format="rgb24"), display_matrix(frame))
+    except DataError as error:
+        raise DataError(f"video {path}: {error}") from None
