@@ -132,7 +132,16 @@ def test_a_split_without_a_clip_says_what_became_of_them(tmp_path):
     settings = RecordedSettings("index", str(tmp_path), lists={"train": str(path)}, fps=FPS)
     with pytest.raises(DataError) as caught:
         build_recorded(settings, "own", 1.0, tmp_path / "media", tmp_path / "out")
-    for words in ("split test", "3 items, 2 kept", "1 missing", "lists give train", "`all`", "audit.csv"):
+    for words in (
+        "for test",
+        "3 items, 2 kept",
+        "1 missing",
+        "(all.csv row 3)",
+        "no.wav",
+        "lists give train",
+        "`all`",
+        "audit.csv",
+    ):
         assert words in str(caught.value)
     assert (tmp_path / "out" / "audit.csv").exists()
     assert not (tmp_path / "out" / "manifest.csv").exists()

@@ -70,7 +70,7 @@ def build_recorded(
         _write_audit(error.audit, settings, name, notes, out)
         raise DataError(f"{error}; {out / 'audit.csv'} has a line for every item") from None
     summary = _write_audit(audit, settings, name, notes, out)
-    _check_splits(kept, summary, settings, out)
+    _check_splits(kept, audit, summary, settings, out)
     return _write_manifest(kept, out)
 
 
@@ -81,16 +81,20 @@ def _write_audit(audit: pd.DataFrame, settings: RecordedSettings, name: str, not
     return summary
 
 
-def _check_splits(kept: pd.DataFrame, summary: dict, settings: RecordedSettings, out: Path) -> None:
+def _check_splits(
+    kept: pd.DataFrame, audit: pd.DataFrame, summary: dict, settings: RecordedSettings, out: Path
+) -> None:
     """DataError when nothing is left to train, validate or test with."""
     splits = set(kept.split[is_solo(kept)])
     empty = [split for split in NEEDED if split not in splits]
     if not empty:
         return
+    dropped = audit[audit.status == "dropped"].head(1)
+    example = "".join(f"; the first of them ({row.list}): {row.detail}" for row in dropped.itertuples())
     given = sorted(set(settings.lists) - {"all"})
     way_out = f"lists give {', '.join(given)}; a file named `all` is split by `shares`" if given else "add videos"
     raise DataError(
-        f"no solo clip is left in split {' and '.join(empty)} ({in_words(summary)}); {way_out}; "
+        f"no solo clip is left for {', '.join(empty)} ({in_words(summary)}{example}); {way_out}; "
         f"{out / 'audit.csv'} has a line for every item"
     )
 
