@@ -18,7 +18,7 @@ from avsep_lib.clips import ClipStore
 from avsep_lib.config import load_profile
 from avsep_lib.errors import LeakageError
 from avsep_lib.files import read_json
-from avsep_lib.inputs import require_data
+from avsep_lib.inputs import dataset_of, require_data
 from avsep_lib.manifest import SPLITS, is_solo, label_list
 from avsep_lib.mixtures import LISTS, read_list
 
@@ -73,7 +73,7 @@ def data_card(levels: pd.DataFrame, provenance: pd.DataFrame) -> pd.DataFrame:
     levels : DataFrame
         From `clip_levels`.
     provenance : DataFrame
-        ``provenance.csv`` of an embedded dataset; its `stand_in` column says what really sounds.
+        ``provenance.csv``; of an embedded dataset, its `stand_in` column says what really sounds.
 
     Returns
     -------
@@ -87,6 +87,8 @@ def data_card(levels: pd.DataFrame, provenance: pd.DataFrame) -> pd.DataFrame:
     card["minutes"] = solos.duration_s.sum() / 60
     card["level (dBFS)"] = solos.level_dbfs.median()
     card["quiet (%)"] = 100 * solos.quiet_share.median()
+    if "stand_in" not in provenance:
+        return card.assign(**{"stand-in": ""})
     stand_ins = provenance[~provenance.labels.str.contains("|", regex=False)].groupby("labels").stand_in.first()
     card["stand-in"] = stand_ins.fillna("").str.partition(": ")[2].reindex(card.index, fill_value="")
     return card
@@ -148,8 +150,15 @@ def typical_clips(clips: pd.DataFrame, split: str = "test") -> pd.DataFrame:
     return first.set_index("labels", drop=False)
 
 
+def some_of(shown: pd.DataFrame, n: int = 24) -> pd.DataFrame:
+    """`typical_clips`, or `n` of them spread over the list where it is longer."""
+    return shown.iloc[np.unique(np.linspace(0, len(shown) - 1, min(n, len(shown))).astype(int))]
+
+
 def pictures_of_others(profile: str, dataset: str, n: int = 12) -> dict[str, np.ndarray]:
     """Middle frames of the other datasets of a profile: `n` of the classes that `dataset` lacks, spread over the list.
+
+    A profile with one dataset has none.
 
     Returns
     -------
@@ -158,15 +167,16 @@ def pictures_of_others(profile: str, dataset: str, n: int = 12) -> dict[str, np.
     """
     import matplotlib.pyplot as plt
 
-    known = set(load_profile(profile).datasets[dataset].classes)
+    chosen = load_profile(profile)
+    dataset = dataset_of(chosen, dataset)
+    (own,) = require_data(profile, dataset, "clips/clips.json")
+    known = set(ClipStore.open(own.parent).table.labels)
     pictures = {}
-    for other in load_profile(profile).datasets:
+    for other in chosen.datasets:
         if other == dataset:
             continue
         store = ClipStore.open(require_data(profile, other, "clips/clips.json")[0].parent)
         shown = typical_clips(store.table.reset_index(drop=True))
-        shown = shown[is_solo(shown) & ~shown.labels.isin(known)]
-        for i in np.unique(np.linspace(0, len(shown) - 1, n).astype(int)):
-            clip = shown.iloc[i]
+        for clip in some_of(shown[is_solo(shown) & ~shown.labels.isin(known)], n).itertuples():
             pictures[f"{other}: {clip.labels}"] = plt.imread(store.frame_path(clip.clip_id, clip.n_frames // 2))
     return pictures

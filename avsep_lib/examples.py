@@ -106,16 +106,22 @@ def choose_mixtures(scores: pd.DataFrame, mask: MaskType, percentiles: Sequence[
     -------
     DataFrame
         One row per percentile: `percentile`, `mixture_id`, `gain_db`, by rising percentile; of an even count the lower
-        neighbour, so that every row is a real mixture.
+        neighbour, so that every row is a real mixture. Where there are no more mixtures than percentiles, all of them,
+        each at the share of the mixtures that gain less.
 
     Raises
     ------
     DataError
-        When too few mixtures have a gain to give different ones.
+        When no mixture has a gain, or the percentiles lie too close together to give different ones.
     """
     ranked = mixture_gains(scores, mask).sort_values(kind="stable")
+    if len(ranked) == 0:
+        raise DataError(f"no mixture has a gain with {mask} masks: every one holds a silent estimate")
     ranks = [int(percentile / 100 * (len(ranked) - 1)) for percentile in percentiles]
-    if len(set(ranks)) < len(ranks) or len(ranked) == 0:
+    if len(ranked) <= len(percentiles):
+        ranks = list(range(len(ranked)))
+        percentiles = [round(100 * rank / len(ranked)) for rank in ranks]
+    elif len(set(ranks)) < len(ranks):
         raise DataError(f"{len(ranked)} scored mixtures do not give {len(ranks)} different percentiles; ask for fewer")
     rows = [(percentile, ranked.index[rank], ranked.iloc[rank]) for percentile, rank in zip(percentiles, ranks)]
     return pd.DataFrame(rows, columns=["percentile", "mixture_id", "gain_db"])

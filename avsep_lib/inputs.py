@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from avsep_lib.config import load_profile
+from avsep_lib.config import Profile, known_profiles, load_profile
 from avsep_lib.errors import ConfigError, DataError
 from avsep_lib.paths import data_root, results_root
+
+
+def dataset_of(profile: Profile, name: str) -> str:
+    """The dataset that a name means in a profile: one of that name, or the one in that place of the paper's.
+
+    Parameters
+    ----------
+    profile : Profile
+    name : str
+        A dataset or a data key, or a place: ``music11`` (MUSIC), ``music21`` (MUSIC-21) or ``wild`` (VGGSound), in
+        which a profile may have recordings under another name.
+
+    Returns
+    -------
+    str
+        The name as it was where the profile has nothing there, so that whoever looks for it says what is missing.
+    """
+    base, at, switches = name.partition("@")
+    return (profile.dataset_in(base) or base) + at + switches
 
 
 def require(profile: str, *names: str) -> list[Path]:
@@ -31,8 +50,22 @@ def require(profile: str, *names: str) -> list[Path]:
     return paths
 
 
+def require_analysis(profile: str, pattern: str, dataset: str) -> Path:
+    """A file below ``results/<profile>/analysis``; `pattern` has ``{dataset}`` in it, which may be named by its place.
+
+    Raises
+    ------
+    DataError
+        When it is missing; see `require`.
+    """
+    name = f"analysis/{pattern}"
+    if not (results_root(profile) / name.format(dataset=dataset)).exists() and profile in known_profiles():
+        dataset = dataset_of(load_profile(profile), dataset)
+    return require(profile, name.format(dataset=dataset))[0]
+
+
 def require_data(profile: str, dataset: str, *names: str) -> list[Path]:
-    """Paths of files below ``results/<profile>/data/<dataset>``; see `require`.
+    """Paths of files below ``results/<profile>/data/<dataset>``; see `require` and, for the name, `dataset_of`.
 
     Raises
     ------
@@ -41,8 +74,9 @@ def require_data(profile: str, dataset: str, *names: str) -> list[Path]:
     DataError
         When a file is missing.
     """
-    known = load_profile(profile).datasets
-    if dataset.split("@")[0] not in known:
-        raise ConfigError(f"dataset {dataset!r} is not in profile {profile!r}; known: {', '.join(known)}")
+    chosen = load_profile(profile)
+    dataset = dataset_of(chosen, dataset)
+    if dataset.split("@")[0] not in chosen.datasets:
+        raise ConfigError(f"dataset {dataset!r} is not in profile {profile!r}; known: {', '.join(chosen.datasets)}")
     folder = data_root(profile, dataset).relative_to(results_root(profile))
     return require(profile, *(str(folder / name) for name in names))

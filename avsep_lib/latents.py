@@ -92,8 +92,9 @@ def solo_items(store: ClipStore, provenance: Path) -> pd.DataFrame:
     items = table.rename(columns={"clip_id": "item", "video_id": "videos"})[["item", "split", "labels", "videos"]]
     items["preset"] = ""
     if provenance.exists():
-        known = pd.read_csv(provenance, dtype=str).set_index("clip_id")["programs"]
-        items["preset"] = items["item"].map(known).fillna("")
+        known = pd.read_csv(provenance, dtype=str).set_index("clip_id")
+        if "programs" in known:  # recordings have no presets
+            items["preset"] = items["item"].map(known["programs"]).fillna("")
     return items.assign(preset_role=preset_role(items))
 
 

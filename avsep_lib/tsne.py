@@ -30,12 +30,15 @@ from avsep_lib.probe.text import MISSING, name_of, percent
 VARIANTS = ("hier", "hier_align", "audio_encoder")
 PERPLEXITIES = (5, 15, 30)
 NEIGHBOURS = 5
+LEAST = 6  # points of a map: fewer have no neighbourhood that could be true or false
 COMPONENTS = 50  # of the principal components that t-SNE starts from
 SEED = 0
 
 
 def perplexities(n: int) -> tuple[int, ...]:
-    """Those of `PERPLEXITIES` that n points allow: each point needs thrice as many neighbours."""
+    """Those of `PERPLEXITIES` that n points allow: each point needs thrice as many neighbours; none for fewer than six."""
+    if n < LEAST:
+        return ()
     return tuple(p for p in PERPLEXITIES if 3 * p < n) or (max(n // 4, 1),)
 
 
@@ -96,7 +99,7 @@ def separation(distances: Sequence[np.ndarray], labels: np.ndarray, resampling: 
     dict
         `silhouette` and `knn`, each with ``_low``, ``_high`` and ``_seeds`` (a tuple, one value per seed).
     """
-    values = np.stack([silhouette_samples(matrix, labels, metric="precomputed") for matrix in distances])
+    values = np.stack([_silhouettes(matrix, labels) for matrix in distances])
     hits = np.stack([neighbour_hits(matrix, labels) for matrix in distances])
     over = interval_over_mixtures(values, resampling)
     low, high = wilson_interval(hits.mean(axis=0).sum(), len(labels))
@@ -106,9 +109,18 @@ def separation(distances: Sequence[np.ndarray], labels: np.ndarray, resampling: 
             "silhouette_seeds": silhouettes, "knn_seeds": shares}  # fmt: skip
 
 
+def _silhouettes(distances: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Silhouette of every point; NaN where each point has a class of its own, or all have the same."""
+    if not 1 < len(np.unique(labels)) < len(labels):
+        return np.full(len(labels), np.nan)
+    return silhouette_samples(distances, labels, metric="precomputed")
+
+
 def chance_accuracy(labels: np.ndarray) -> float:
     """Accuracy, in percent, of naming a point by one other point drawn at random."""
     _, counts = np.unique(labels, return_counts=True)
+    if len(labels) < 2:
+        return float("nan")
     return float(100 * (counts * (counts - 1)).sum() / (len(labels) * (len(labels) - 1)))
 
 
@@ -145,7 +157,10 @@ def numbers(
                 k = min(NEIGHBOURS, len(points) // 2 - 1)
                 trust = trustworthiness(seeds[0], points, n_neighbors=k, metric="cosine")
                 lines.append({"row": row, "space": f"map, perplexity {perplexity}", **found, "trustworthiness": trust})
-    return pd.DataFrame(lines).assign(chance=chance_accuracy(labels), n_clips=len(labels))
+    table = pd.DataFrame(lines)
+    if "trustworthiness" not in table:
+        table["trustworthiness"] = np.nan  # too few points for a map
+    return table.assign(chance=chance_accuracy(labels), n_clips=len(labels))
 
 
 def _cosine(rows: np.ndarray) -> np.ndarray:
@@ -160,7 +175,8 @@ def points_table(maps: Mapping[tuple[int, str], np.ndarray], labels: np.ndarray)
         pd.DataFrame({"perplexity": perplexity, "row": row, "label": labels, "x": points[:, 0], "y": points[:, 1]})
         for (perplexity, row), points in maps.items()
     ]
-    return pd.concat(parts, ignore_index=True)
+    columns = ["perplexity", "row", "label", "x", "y"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def numbers_text(table: pd.DataFrame) -> pd.DataFrame:

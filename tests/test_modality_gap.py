@@ -251,7 +251,7 @@ def test_clouds_are_read_from_latents_and_embeddings(project, monkeypatch, tmp_p
 
     monkeypatch.setenv("AVSEP_ROOT", str(project.root))
     path = write_latents(load_profile("toy"), "music11", tmp_path / "l.safetensors")
-    monkeypatch.setattr("avsep_lib.modality_gap.clouds.require", lambda *names: [path])
+    monkeypatch.setattr("avsep_lib.modality_gap.clouds.require_analysis", lambda *names: path)
     clouds = load_clouds("toy")
     assert list(clouds.audio) == ["late", "untrained", "audio_encoder"]
     assert clouds.of("late").shape == (2, 8, 512)

@@ -285,9 +285,18 @@ def test_a_silent_estimate_is_no_example():
     assert "t02" not in examples.mixture_gains(scores, "soft").index
 
 
-def test_too_few_mixtures_are_refused():
-    with pytest.raises(DataError, match="2 scored mixtures"):
-        examples.choose_mixtures(scores_of([1.0, 2.0]), "soft")
+def test_few_mixtures_are_all_shown():
+    chosen = examples.choose_mixtures(scores_of([2.0, 1.0]), "soft")
+    assert chosen.gain_db.tolist() == [1.0, 2.0]
+    assert chosen.percentile.tolist() == [0, 50]
+
+
+def test_percentiles_must_differ_and_need_a_mixture():
+    with pytest.raises(DataError, match="5 scored mixtures"):
+        examples.choose_mixtures(scores_of([1.0, 2.0, 3.0, 4.0, 5.0]), "soft", (50, 51))
+    silent = scores_of([1.0]).assign(sdri_db=np.nan)
+    with pytest.raises(DataError, match="no mixture has a gain"):
+        examples.choose_mixtures(silent, "soft")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ What cannot be measured is a `DataError` with the reason; `avsep_lib.claims.verd
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -81,9 +81,7 @@ def _instruments(claim: schema.Claim, evidence: Evidence) -> Outcome:
     test = claim.test
     pair = (test.candidate, test.baseline)
     _check_rows(claim, evidence)
-    scored = set(evidence.scores(test.dataset, pair).scores["instrument"])
-    if absent := [name for name in test.instruments if name not in scored]:
-        raise DataError(f"no test mixture holds {_names(absent)}")
+    _require_sounds(evidence, test.dataset, pair, test.instruments)
     return sound_character.instrument_outcome(
         evidence.profile.name,
         test.instruments,
@@ -94,6 +92,13 @@ def _instruments(claim: schema.Claim, evidence: Evidence) -> Outcome:
         resampling=evidence.resampling,
         mask=evidence.mask,
     )
+
+
+def _require_sounds(evidence: Evidence, dataset: str, pair: tuple[str, str], names: Sequence[str]) -> None:
+    """Sounds that a claim names must be in the test mixtures: what it says of them cannot be read off other sounds."""
+    scored = set(evidence.scores(dataset, pair).scores["instrument"])
+    if absent := [name for name in names if name not in scored]:
+        raise DataError(f"no test mixture holds {_names(absent)}")
 
 
 def _best(claim: schema.Claim, evidence: Evidence) -> Outcome:
@@ -180,6 +185,7 @@ def _groups(claim: schema.Claim, evidence: Evidence) -> Outcome:
 
     test = claim.test
     _check_rows(claim, evidence)
+    _require_sounds(evidence, test.dataset, (test.candidate, test.baseline), (*test.greater, *test.less))
     return sound_character.group_outcome(
         evidence.profile.name,
         test.greater,

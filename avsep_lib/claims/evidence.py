@@ -8,6 +8,7 @@ from pathlib import Path
 from avsep_lib.config import Run, load_profile, profile_runs, resolve
 from avsep_lib.errors import DataError
 from avsep_lib.files import read_json
+from avsep_lib.inputs import dataset_of
 from avsep_lib.intervals import DEFAULT_RESAMPLING, Resampling
 from avsep_lib.paths import results_root
 from avsep_lib.plots.style import label_of
@@ -39,15 +40,16 @@ class Evidence:
         self._failed: dict[tuple, frozenset[str]] = {}
 
     def runs(self, dataset: str, rows: Sequence[str]) -> list[Run]:
-        """All seeds of the rows on a dataset, row by row.
+        """All seeds of the rows on a dataset, row by row; claims name a dataset by its place, see `dataset_of`.
 
         Raises
         ------
         DataError
             For a dataset or a row that the profile does not train.
         """
+        place, dataset = dataset, dataset_of(self.profile, dataset)
         if dataset not in self.profile.datasets:
-            raise DataError(f"profile {self.profile.name} has no dataset {dataset}")
+            raise DataError(f"profile {self.profile.name} has no dataset {place}, nor another one in its place")
         runs = [run for run in self.known.values() if data_key(run) == dataset]
         if absent := [row for row in rows if row not in {run.row for run in runs}]:
             names = ", ".join(map(label_of, absent))
@@ -65,7 +67,8 @@ class Evidence:
             return False
 
     def _score_files(self, dataset: str, rows: Sequence[str]) -> list[Path]:
-        names = [run.run_id for run in self.runs(dataset, rows)] + [f"references-{dataset}"]
+        names = [run.run_id for run in self.runs(dataset, rows)]
+        names.append(f"references-{dataset_of(self.profile, dataset)}")
         return [results_root(self.profile.name) / "scores" / f"{name}.csv" for name in names]
 
     def scores(self, dataset: str, rows: tuple[str, ...]) -> Comparable:

@@ -11,7 +11,7 @@ import numpy as np
 from avsep_lib.encoders.sanity import unit
 from avsep_lib.encoders.store import EmbeddingStore
 from avsep_lib.errors import DataError
-from avsep_lib.inputs import require, require_data
+from avsep_lib.inputs import require_analysis, require_data
 from avsep_lib.latents import TEACHER, UNTRAINED, Latents
 from avsep_lib.workflow import GRID
 
@@ -47,7 +47,7 @@ class Clouds:
 
 def cloud_files(profile: str, dataset: str = "music11") -> tuple[Path, Path]:
     """Latents and image embeddings; DataError says which command makes a missing one."""
-    (latents,) = require(profile, f"analysis/latents-{dataset}.safetensors")
+    latents = require_analysis(profile, "latents-{dataset}.safetensors", dataset)
     (images,) = require_data(profile, dataset, "embeddings/images.safetensors")
     return latents, images
 

@@ -14,6 +14,8 @@ import pandas as pd
 
 from avsep_lib.descriptors import COMPLEXITY, INDICES, TRANSIENCE, Index
 from avsep_lib.plots.labels import place_labels
+from avsep_lib.plots.names import MANY, shown_name
+from avsep_lib.plots.names import ends as ends_of
 from avsep_lib.plots.style import TEXT, color_of, label_of, metric_label, quiet_axis
 
 if TYPE_CHECKING:
@@ -54,12 +56,20 @@ def fusion_figure(
     rows : (str, str)
         Candidate and baseline.
     groups : mapping of str to sequence of str, optional
-        Which instruments the paper says suit a table row, such as ``{"middle": ("tuba",)}``; the rest is grey.
+        Which instruments the paper says suit a table row, such as ``{"middle": ("tuba",)}``; the rest is grey. Names
+        that are not among the instruments are left out.
+
+    Notes
+    -----
+    Of more than `MANY` instruments those with the largest and the smallest gains have a line and a name.
     """
     axes = figure.subplot_mosaic([["gains", TRANSIENCE.column], ["gains", COMPLEXITY.column]], width_ratios=(1, 1.05))
-    groups = groups or {}
+    groups = {row: group for row, group in (groups or {}).items() if set(group) & set(gains["instrument"])}
     colors = _group_colors(gains["instrument"], groups)
-    gains_in_order(axes["gains"], gains, seeds, rows, colors)
+    extremes = gains.iloc[ends_of(range(len(gains)))]
+    gains_in_order(axes["gains"], extremes, seeds, rows, colors)
+    if len(extremes) < len(gains):
+        axes["gains"].set_title(f"Largest and smallest gains of {len(gains)} classes")
     for index in INDICES:
         line = correlations.set_index("quantity").loc[index.column]
         against_index(axes[index.column], gains, character[index.column], index, line, needed, rows, colors)
@@ -67,13 +77,13 @@ def fusion_figure(
     _group_legend(figure, groups)
     figure.draw_without_rendering()  # labels are placed on the final layout
     for index in INDICES:
-        _names(axes[index.column], gains, character[index.column])
+        _names(axes[index.column], extremes, character[index.column])
     return figure
 
 
 def size_of(n: int) -> tuple[float, float]:
     """Width and height in inches of a `fusion_figure` with n instruments."""
-    return 8.6, max(2.2 + 0.31 * n, 5.2)
+    return 8.6, max(2.2 + 0.31 * min(n, MANY), 5.2)
 
 
 def gains_in_order(
@@ -146,8 +156,8 @@ def rho_words(rho: float, p_value: float, needed: float) -> str:
 
 
 def readable(name: str) -> str:
-    """``"acoustic guitar"`` for ``acoustic_guitar``."""
-    return name.replace("_", " ")
+    """``"acoustic guitar"`` for ``acoustic_guitar``; see `shown_name`."""
+    return shown_name(name)
 
 
 def _contrast(rows: tuple[str, str]) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avsep_lib.plots.style import OKABE_ITO, TEXT, quiet_axis
+from avsep_lib.plots.names import MANY, ends, spoken
+from avsep_lib.plots.style import OKABE_ITO, TEXT, WIDTH, quiet_axis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,16 +23,16 @@ SPLIT_COLORS = {
 }
 
 
-def spoken(name: str) -> str:
-    """``acoustic_guitar`` as a reader says it; the parts of a duet on two lines."""
-    return name.replace("_", " ").replace("|", " and\n")
-
-
 def class_axis(ax: Axes, classes: Sequence[str]) -> Axes:
     """One row per class, the first on top."""
     ax.set_yticks(range(len(classes)), [spoken(name) for name in classes])
     ax.set_ylim(len(classes) - 0.5, -0.5)
     return quiet_axis(ax, "x")
+
+
+def card_size(n: int) -> tuple[float, float]:
+    """Width and height in inches of a `data_card_figure` with n classes, of which it shows `MANY` at most."""
+    return WIDTH * 1.35, 4.0 + 0.26 * max(min(n, MANY) - 11, 0)
 
 
 def clip_counts(ax: Axes, counts: pd.DataFrame) -> Axes:
@@ -56,7 +57,11 @@ def clip_strip(ax: Axes, clips: pd.DataFrame, column: str, classes: Sequence[str
 
 
 def data_card_figure(figure: Figure, counts: pd.DataFrame, levels: pd.DataFrame) -> Figure:
-    """Counts, levels and rests of all solo clips, class by class."""
+    """Counts, levels and rests of all solo clips, class by class.
+
+    Of more than `MANY` classes those with the most and those with the fewest solos are drawn, and it says so.
+    """
+    counts, n_classes = _ends_by_number(counts), len(counts)
     classes = list(counts.index)
     solos = levels[levels.solo].assign(quiet_percent=lambda t: 100 * t.quiet_share)
     axes = figure.subplots(1, 3, sharey=True, width_ratios=(1.15, 1, 1))
@@ -65,12 +70,28 @@ def data_card_figure(figure: Figure, counts: pd.DataFrame, levels: pd.DataFrame)
     axes[1].set(xlabel="RMS level (dBFS)", title="How loud")
     clip_strip(axes[2], solos, "quiet_percent", classes)
     axes[2].set(xlabel="time at rest (%)", title="How often silent")
+    if len(classes) < n_classes:
+        note = f"{len(classes)} of {n_classes} classes: those with the most and with the fewest solos"
+        figure.suptitle(note, fontsize=9, x=0.01, ha="left")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=counts.shape[1])
     return figure
 
 
+def _ends_by_number(counts: pd.DataFrame) -> pd.DataFrame:
+    """All classes in their order; of too many those with the most clips above those with the fewest."""
+    if len(counts) <= MANY:
+        return counts
+    order = counts.sum(axis=1).sort_values(ascending=False, kind="stable").index
+    return counts.loc[ends(list(order))]
+
+
+def sheet_height(pictures: Mapping[str, np.ndarray], row: float = 1.4, columns: int = 6) -> float:
+    """Height in inches of a `contact_sheet` of the usual width, from that of a row."""
+    return row * max(-(-len(pictures) // columns), 1)
+
+
 def contact_sheet(figure: Figure, pictures: Mapping[str, np.ndarray], columns: int = 6) -> Figure:
-    """Frames with their labels.
+    """Frames with their labels; one sentence where there are none.
 
     Parameters
     ----------
@@ -80,6 +101,11 @@ def contact_sheet(figure: Figure, pictures: Mapping[str, np.ndarray], columns: i
     columns : int
         Pictures per row.
     """
+    if not pictures:
+        figure.text(
+            0.5, 0.5, "nothing to show: this profile has no other dataset", ha="center", va="center", color=TEXT
+        )
+        return figure
     rows = -(-len(pictures) // columns)
     axes = figure.subplots(rows, columns, squeeze=False).flat
     for (label, picture), ax in zip(pictures.items(), axes):  # pictures first: zip takes one more of what comes first

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from avsep_lib.plots.dataset import spoken
+from avsep_lib.plots.names import MANY, spoken
 from avsep_lib.plots.style import OKABE_ITO, TEXT, quiet_axis
 
 if TYPE_CHECKING:
@@ -69,9 +69,15 @@ def knowledge_figure(figure: Figure, histories: Mapping[str, pd.DataFrame], tabl
 
 
 def similarity_map(ax: Axes, similarity: np.ndarray, classes: Sequence[str], limit: float, y_labels: bool) -> Axes:
-    """A class-by-class map on a scale that is symmetric about zero; own class on the diagonal."""
+    """A class-by-class map on a scale that is symmetric about zero; own class on the diagonal.
+
+    More than `MANY` classes have no room for their names: they stand in the order of the alphabet.
+    """
     ax.imshow(similarity, cmap="PuOr_r", vmin=-limit, vmax=limit)
     names = [spoken(name) for name in classes]
+    if len(names) > MANY:
+        ax.set_xlabel(f"{len(names)} classes, A to Z")
+        names = []
     ax.set_xticks(range(len(names)), names, rotation=90)
     ax.set_yticks(range(len(names)), names if y_labels else [])
     ax.tick_params(length=0)

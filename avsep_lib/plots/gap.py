@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from avsep_lib.modality_gap.text import PAPER_ROWS
-from avsep_lib.plots.dataset import spoken
+from avsep_lib.plots.names import MANY, spoken
 from avsep_lib.plots.probe import representation_color
 from avsep_lib.plots.style import OKABE_ITO, TEXT, label_of, quiet_axis
 from avsep_lib.probe.text import name_of
@@ -137,9 +137,16 @@ def class_style(classes: Sequence[str]) -> dict[str, tuple[str, str]]:
     return {name: (CLASS_COLORS[i % len(CLASS_COLORS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(classes)}
 
 
-def tsne_height(maps: Mapping[tuple[int, str], np.ndarray]) -> float:
-    """Height in inches that suits `tsne_figure` at a width of 7.5."""
-    return 1.25 + 2.5 * len({perplexity for perplexity, _ in maps})
+def tsne_height(maps: Mapping[tuple[int, str], np.ndarray], labels: Iterable[str] = ()) -> float:
+    """Height in inches that suits `tsne_figure` at a width of 7.5, with room for the names of many classes."""
+    classes = sorted(set(labels))
+    lines = -(-len(classes) // _columns(classes)) if len(classes) <= MANY else 1
+    return 1.25 + 2.5 * max(len({perplexity for perplexity, _ in maps}), 1) + 0.17 * max(lines - 2, 0)
+
+
+def _columns(classes: Sequence[str]) -> int:
+    """Columns of names that fit below maps of the usual width."""
+    return 6 if max((len(spoken(name)) for name in classes), default=0) <= 16 else 3
 
 
 def tsne_figure(
@@ -154,7 +161,15 @@ def tsne_figure(
     labels : ndarray of str, shape (n,)
     numbers : DataFrame
         From `avsep_lib.tsne.numbers`; neighbour accuracy of each map is written into its corner.
+
+    Notes
+    -----
+    Where there are no maps (too few clips), one sentence. More than `MANY` classes are not named.
     """
+    if not maps:
+        words = "no map: too few test solos, or all of classes of their own"
+        figure.text(0.5, 0.5, words, ha="center", va="center", color=TEXT)
+        return figure
     rows, columns = (list(dict.fromkeys(key[i] for key in maps)) for i in (0, 1))
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     styles = class_style(sorted(set(labels)))
@@ -167,8 +182,12 @@ def tsne_figure(
         line[0].set_ylabel(f"perplexity {perplexity}")
     for ax, row in zip(axes[0], columns):
         ax.set_title(name_of(row).replace(" (", "\n("))
+    if len(styles) > MANY:
+        figure.supxlabel(f"{len(styles)} classes; several share a colour and a marker", fontsize=8.5)
+        return figure
     handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=6, markerscale=1.3, handletextpad=0.2)
+    columns = _columns(list(styles))
+    figure.legend(handles, names, loc="outside lower center", ncols=columns, markerscale=1.3, handletextpad=0.2)
     return figure
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from avsep_lib.plots.dataset import spoken
+from avsep_lib.plots.names import MANY, spoken
 from avsep_lib.plots.style import COLORS, OKABE_ITO, TEXT, quiet_axis
 from avsep_lib.probe.text import PAPER_ROWS, name_of
 from avsep_lib.published import published_table
@@ -91,11 +91,11 @@ def confusion_figure(figure: Figure, tables: Mapping[str, pd.DataFrame]) -> Figu
     axes = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
     for ax, (name, table) in zip(axes, tables.items()):
         image = ax.imshow(table.to_numpy(), cmap="magma_r", vmin=0, vmax=100, aspect="equal")
-        labels = [spoken(label) for label in table.index]
+        labels = [spoken(label) for label in table.index] if len(table) <= MANY else []
         ax.set_xticks(range(len(labels)), labels, rotation=90, fontsize=7)
         ax.set_yticks(range(len(labels)), labels, fontsize=7.5)
         ax.set_title(name_of(name).replace(" (", "\n("))
-        ax.set_xlabel("named by the probe")
+        ax.set_xlabel("named by the probe" if labels else f"named by the probe ({len(table)} classes, A to Z)")
         ax.spines[:].set_visible(False)
         ax.tick_params(length=0)
     axes[0].set_ylabel("played")

@@ -46,7 +46,7 @@ def rows_figure(
 
 def datasets_figure(figure: Figure, summaries: Mapping[str, pd.DataFrame], seeds: Mapping[str, pd.DataFrame]) -> Figure:
     """One panel of `rows_with_intervals` per dataset, by title; every panel has its own rows and its own scale."""
-    axes = figure.subplots(1, len(summaries))
+    axes = figure.subplots(1, len(summaries), squeeze=False)[0]
     for ax, (title, summary) in zip(axes, summaries.items()):
         names = {method: SHORT.get(method, label_of(method)) for method in summary["method"]}
         rows_with_intervals(ax, summary, seeds[title], names=names).set_title(title, fontsize=9)

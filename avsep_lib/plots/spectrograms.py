@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from avsep_lib.audio import WARP_BASE
-from avsep_lib.plots.dataset import spoken
+from avsep_lib.plots.names import spoken
 from avsep_lib.plots.style import TEXT, label_of
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from scipy.stats import binomtest, t
 from avsep_lib.comparisons import PairedDifference, holm, paired_difference
 from avsep_lib.encoders.sanity import wilson_interval
 from avsep_lib.errors import DataError
-from avsep_lib.inputs import require
+from avsep_lib.inputs import require_analysis
 from avsep_lib.intervals import DEFAULT_RESAMPLING, Interval, Resampling, interval_across_seeds
 from avsep_lib.manifest import label_list
 from avsep_lib.outcomes import Outcome
@@ -36,10 +37,17 @@ PAIRS = (
 )
 
 
+TEXT = ("item", "truth", "predicted", "preset_role")
+
+
+def predictions_file(profile: str, dataset: str = "music11") -> Path:
+    """Where the predictions of a dataset lie; DataError says which command makes them."""
+    return require_analysis(profile, "probe-{dataset}.csv", dataset)
+
+
 def load_predictions(profile: str, dataset: str = "music11") -> pd.DataFrame:
     """What ``python -m avsep_lib.probe`` wrote for a dataset; DataError says which command makes it."""
-    (path,) = require(profile, f"analysis/probe-{dataset}.csv")
-    return pd.read_csv(path, dtype={"item": str, "truth": str, "predicted": str, "preset_role": str})
+    return pd.read_csv(predictions_file(profile, dataset), dtype=dict.fromkeys(TEXT, str))
 
 
 def part(predictions: pd.DataFrame, inputs: str, split: str = "test") -> pd.DataFrame:
@@ -266,6 +274,18 @@ def control_interval(predictions: pd.DataFrame, inputs: str = "solos", level: fl
     values = correct_matrix(kept, "shuffled").mean(axis=1)
     half = t.ppf(0.5 + level / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return float(values.mean() - half), float(values.mean() + half)
+
+
+def control_chance(predictions: pd.DataFrame, inputs: str = "solos") -> float:
+    """Accuracy, in percent, of the control's own answers in random order: what a probe gets that knows nothing.
+
+    One over the number of classes where the tested classes are equally large; more where the probe prefers large ones.
+    """
+    rows = part(predictions, inputs)
+    rows = rows[rows["representation"] == "shuffled"]
+    truth, named = (rows.groupby("seed")[column].value_counts(normalize=True) for column in ("truth", "predicted"))
+    both = truth.rename_axis(["seed", "label"]) * named.rename_axis(["seed", "label"])
+    return float(100 * both.groupby(level="seed").sum().mean())
 
 
 def confusion(kept: pd.DataFrame, representation: str) -> pd.DataFrame:

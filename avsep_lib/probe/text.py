@@ -47,6 +47,15 @@ def percent(mean: float, low: float = math.nan, high: float = math.nan, sign: st
     return f"{text} [{', '.join(ends)}]" if math.isfinite(low) and math.isfinite(high) else text
 
 
+def protocol_text(predictions: pd.DataFrame) -> str:
+    """One sentence: in which ways the probe of a dataset has to generalise."""
+    solos = predictions[predictions["input"] == "solos"]
+    presets = (solos["preset_role"] == "new").any()
+    classes = solos["truth"].nunique()
+    ways = "other videos, other presets and a second recording" if presets else "other videos and a second recording"
+    return f"{classes} classes; the probe meets {ways}" + ("." if presets else ", for no presets are known here.")
+
+
 def _cells(table: pd.DataFrame, *columns: str, sign: str = "") -> list[str]:
     return [percent(*values, sign=sign) for values in zip(*(table[column] for column in columns))]
 

@@ -10,12 +10,12 @@ import pandas as pd
 
 from avsep_lib.descriptors import DESCRIPTORS, INDICES, Descriptor
 from avsep_lib.errors import DataError
-from avsep_lib.inputs import require
+from avsep_lib.inputs import require_analysis
 
 
 def descriptors_file(profile: str, dataset: str = "music11") -> Path:
     """Path of the measured descriptors; DataError that says what to run if it is missing."""
-    return require(profile, f"analysis/descriptors-{dataset}.csv")[0]
+    return require_analysis(profile, "descriptors-{dataset}.csv", dataset)
 
 
 def load_descriptors(path: Path) -> pd.DataFrame:

@@ -39,14 +39,15 @@ from avsep_lib.sound_character.character import instrument_character
 from avsep_lib.sound_character.gains import OwnGains, seed_gains
 from avsep_lib.sound_character.joint import JointBootstrap
 
+LEAST_CORRELATED = 4  # three points are in perfect order in one of three cases by chance
 LEAST_INSTRUMENTS = 5  # fewer have no permutation p below 0.05 that would be worth a name
 QUANTITIES = (*(index.column for index in INDICES), *(descriptor.column for descriptor in DESCRIPTORS))
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
-    """Spearman's rho over the pairs that both have; NaN for fewer than three or a constant."""
+    """Spearman's rho over the pairs that both have; NaN for fewer than `LEAST_CORRELATED` or a constant."""
     x, y = _complete(x, y)
-    if x.size < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+    if x.size < LEAST_CORRELATED or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     return float(np.corrcoef(stats.rankdata(x), stats.rankdata(y))[0, 1])
 
@@ -80,7 +81,7 @@ def rho_needed(n: int, alpha: float = 1 - LEVEL, resampling: Resampling = DEFAUL
 
     About 0.62 for eleven instruments.
     """
-    if n < 3:
+    if n < LEAST_CORRELATED:
         return float("nan")
     ranks = np.arange(n, dtype=float)
     null = np.sort(np.abs(_pairings(ranks, ranks, resampling).null_distribution))

@@ -144,7 +144,7 @@ def weighted_median(values: NDArray, weights: NDArray) -> NDArray[np.float64]:
 
 
 def row_rhos(x: NDArray, y: NDArray) -> NDArray[np.float64]:
-    """Spearman's rho of each pair of rows, over the columns that both have; NaN for fewer than three or a constant."""
+    """Spearman's rho of each pair of rows, over the columns that both have; NaN for fewer than four or a constant."""
     missing = ~(np.isfinite(x) & np.isfinite(y))
     centred = []
     for values in (x, y):
@@ -153,5 +153,5 @@ def row_rhos(x: NDArray, y: NDArray) -> NDArray[np.float64]:
         centred.append(np.where(missing, 0.0, ranks))
     a, b = centred
     norm = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    enough = (norm > 0) & ((~missing).sum(axis=1) >= 3)
+    enough = (norm > 0) & ((~missing).sum(axis=1) >= 4)
     return np.where(enough, (a * b).sum(axis=1) / np.where(norm > 0, norm, 1.0), np.nan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -71,6 +71,22 @@ def groups_text(table: pd.DataFrame, rows: tuple[str, str]) -> pd.DataFrame:
             "p (divisions)": table["p_value"].map(p_text),
             "mixtures": [MISSING if math.isnan(n) else f"{n:.0f}" for n in table["n_mixtures"]],
         }
+    )
+
+
+def named_text(instruments: Iterable[str], groups: Mapping[str, Sequence[str]]) -> str:
+    """One sentence: which of the instruments that a grouping names are there, and what follows from it."""
+    named, present = [name for group in groups.values() for name in group], set(instruments)
+    absent = [name for name in named if name not in present]
+    if not absent:
+        return f"All {len(named)} instruments that the paper names are there."
+    if len(absent) == len(named):
+        return (
+            f"Not testable here: none of the {len(named)} instruments that the paper names is a class of this dataset."
+        )
+    return (
+        f"Not testable here: {', '.join(_words(absent))} of the {len(named)} instruments that the paper names are no "
+        "classes of this dataset; the lines below are of those that are."
     )
 
 

@@ -64,7 +64,10 @@ def comparable(scores: pd.DataFrame, mask: str) -> Comparable:
             return Comparable(mask, reduced, counts, tuple(left_out))
         lost = common.counts["n_mixtures_lost"].drop(index=list(REFERENCES), errors="ignore")
         if not lost.any():
-            raise DataError(f"fewer than {MIN_MIXTURES} mixtures with finite SDR:\n{counts.to_string()}")
+            raise DataError(
+                f"fewer than {MIN_MIXTURES} mixtures with finite SDR, which no interval can be made from; add test clips:\n"
+                f"{counts.to_string()}"
+            )
         left_out.append(str(lost.idxmax()))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from avsep_lib.claims.schema import Claim
 from avsep_lib.comparisons import INCONCLUSIVE, NOT_TESTABLE, Verdict
 from avsep_lib.config import load_profile
+from avsep_lib.inputs import dataset_of
 from avsep_lib.intervals import DEFAULT_RESAMPLING, Interval, Resampling
 from avsep_lib.plots.style import label_of, metric_label
 from avsep_lib.stats import common_mixtures, compare, holm, mixture_means, verdict
@@ -132,10 +133,12 @@ def trained_at_all(data: Comparable, resampling: Resampling = DEFAULT_RESAMPLING
 
 def meaning(profile: str, checks: Iterable[pd.DataFrame], dataset: str = "music11") -> str:
     """One plain sentence from `trained_at_all` of each mask type: whether the numbers of a profile mean anything."""
+    settings = load_profile(profile)
+    title = settings.title_of(dataset_of(settings, dataset))
     checks = list(checks)
     steps = sorted(set(steps_of_rows(profile, checks[0]["candidate"], dataset).values()))
-    batch_size = load_profile(profile).training.batch_size
-    size = f"Profile {profile}, {dataset}: {' or '.join(map(str, steps))} steps of {batch_size} mixtures per run."
+    batch_size = settings.training.batch_size
+    size = f"Profile {profile}, {title}: {' or '.join(map(str, steps))} steps of {batch_size} mixtures per run."
     found = pd.concat(checks)
     above = found.assign(above=found["found"] == "higher").pivot(index="candidate", columns="mask", values="above")
     if above.all(axis=None):

@@ -10,20 +10,31 @@ import pandas as pd
 from avsep_lib.config import Profile, Run, load_profile, profile_runs, resolve
 from avsep_lib.errors import DataError
 from avsep_lib.files import read_json
+from avsep_lib.inputs import dataset_of
 from avsep_lib.paths import results_root
 from avsep_lib.tables.names import SEPARATION, TABLE_6, in_table_order
 from avsep_lib.workflow import data_key
 
+NAMES = ("mixture_id", "clip_id", "instrument", "partner")  # columns of scores that are text, whatever they look like
+
+
+def separation_tables(profile: Profile) -> dict[int, tuple[str, tuple[str, ...]]]:
+    """`SEPARATION` with the datasets of a profile; a table in whose place the profile has no dataset is left out."""
+    places = {number: (dataset_of(profile, place), rows) for number, (place, rows) in SEPARATION.items()}
+    return {number: (dataset, rows) for number, (dataset, rows) in places.items() if dataset in profile.datasets}
+
 
 def runs_of(profile: Profile, methods: Iterable[str], dataset: str = "music11") -> list[Run]:
     """Runs of a profile that are seeds of the given table rows, trained on the dataset without switched audio.
+
+    Here and in the other functions of this module, a dataset may be named by its place; see `dataset_of`.
 
     Raises
     ------
     DataError
         For a row that ``config/runs.csv`` does not have in this profile.
     """
-    methods = list(methods)
+    methods, dataset = list(methods), dataset_of(profile, dataset)
     runs = [run for run in profile_runs(profile) if data_key(run) == dataset]
     known = sorted({run.row for run in runs})
     if unknown := [method for method in methods if method not in known]:
@@ -42,13 +53,15 @@ def score_files(profile: str, methods: Iterable[str], dataset: str = "music11") 
     DataError
         For the first that is missing; says which command makes it.
     """
-    names = [run.run_id for run in runs_of(load_profile(profile), methods, dataset)] + [f"references-{dataset}"]
+    settings = load_profile(profile)
+    names = [run.run_id for run in runs_of(settings, methods, dataset)]
+    names.append(f"references-{dataset_of(settings, dataset)}")
     return [_finished(profile, f"scores/{name}.csv") for name in names]
 
 
 def load_scores(files: Iterable[Path]) -> pd.DataFrame:
     """Tidy scores of several runs in one frame; see `avsep_lib.score` for the columns."""
-    return pd.concat([pd.read_csv(path) for path in files], ignore_index=True)
+    return pd.concat([pd.read_csv(path, dtype=dict.fromkeys(NAMES, str)) for path in files], ignore_index=True)
 
 
 def steps_of_rows(profile: str, methods: Iterable[str], dataset: str = "music11") -> dict[str, int]:
@@ -58,8 +71,9 @@ def steps_of_rows(profile: str, methods: Iterable[str], dataset: str = "music11"
 
 
 def encoder_files(profile: str) -> list[Path]:
-    """``sanity.csv`` of the frozen encoders of every dataset in a separation table."""
-    return [_finished(profile, f"data/{dataset}/embeddings/sanity.csv") for dataset, _ in SEPARATION.values()]
+    """``sanity.csv`` of the frozen encoders of every dataset that the profile has in a separation table."""
+    found = separation_tables(load_profile(profile)).values()
+    return [_finished(profile, f"data/{dataset}/embeddings/sanity.csv") for dataset, _ in found]
 
 
 def encoder_knowledge(files: Iterable[Path]) -> pd.DataFrame:

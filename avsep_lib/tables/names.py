@@ -17,8 +17,10 @@ TABLE_1 = ("late", "middle", "hier_align")
 TABLE_2 = ("late", "middle", "hier", "hier_align")
 TABLE_3 = ("late", "middle", "hier_align")
 TABLE_6 = (BACKBONE_ROW, *GRID, TEACHER_ROW)
-# The paper's separation tables: dataset in its place, rows.
+# The paper's separation tables: the place of its dataset (`avsep_lib.inputs.dataset_of`), rows.
 SEPARATION = {1: ("music11", TABLE_1), 2: ("music21", TABLE_2), 3: ("wild", TABLE_3)}
+
+PLACES = {1: "MUSIC", 2: "MUSIC-21", 3: "VGGSound"}  # what the paper measured there
 
 # (candidate, baseline): alignment within each fusion, fusions with and without it, the whole method, the backbone.
 PAIRS = (

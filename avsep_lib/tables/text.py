@@ -21,6 +21,7 @@ FOOTNOTE = (
     "True of an unprocessed mixture by definition. "
     "n beside a SAR: the mixtures in which no row leaves the mixture unprocessed (infinite SAR), fewer than all."
 )
+NOT_HERE = "not in this profile"
 COMPUTED, QUOTED, LEFT_OUT = "computed here", "quoted, not computed here", "left out: no common mixtures"
 
 
@@ -117,6 +118,18 @@ def with_quoted_rows(shown: pd.DataFrame, table: int, computed: tuple[str, ...])
     floor = (shown["row"] == label_of(FLOOR)).to_numpy()
     whole = pd.concat([shown[floor], quoted_rows(table, computed), shown[~floor]], ignore_index=True)
     return whole.fillna(MISSING)
+
+
+def only_quoted(table: int, place: str) -> pd.DataFrame:
+    """A published table in whose place the profile has no dataset: its rows as quoted, and a line that says so."""
+    quoted = quoted_rows(table)
+    line = {"row": f"no dataset in the place of {place}", "source": NOT_HERE, PAPER_COLUMN: MISSING}
+    return pd.concat([pd.DataFrame([line]), quoted], ignore_index=True)
+
+
+def nothing_here(place: str) -> pd.DataFrame:
+    """One line in the place of a summary of a dataset that the profile does not have."""
+    return pd.DataFrame({"row": [f"no dataset in the place of {place}"], "source": [NOT_HERE]})
 
 
 def floor_text(checks: Iterable[pd.DataFrame]) -> pd.DataFrame:
