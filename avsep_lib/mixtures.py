@@ -237,19 +237,28 @@ def write_lists(lists: dict[str, pd.DataFrame], out: Path, store: ClipStore) -> 
     write_json(out / "mixtures.json", info)
 
 
-def load_sources(store: ClipStore, rows: pd.DataFrame, audio: AudioSettings) -> np.ndarray:
-    """Gain-scaled, clipped source waveforms of one mixture, shape (n_sources, n_samples).
+def crop_start(store: ClipStore, clip_id: str, start_s: float, audio: AudioSettings) -> int:
+    """First sample of a crop; rounding to samples may pass the last possible one by one."""
+    return min(round(start_s * audio.sample_rate), store.n_samples(clip_id) - audio.n_samples)
+
+
+def scaled_crop(store: ClipStore, clip_id: str, start: int, n_samples: int, gain: float) -> np.ndarray:
+    """A source as it enters a mixture, float32 (n_samples,).
 
     The gain comes first and the clip to [-1, 1] second, as in the lineage; the division by n is `audio.mix`.
     """
+    return np.clip(store.crop(clip_id, start, n_samples) * np.float32(gain), -1, 1)
+
+
+def load_sources(store: ClipStore, rows: pd.DataFrame, audio: AudioSettings) -> np.ndarray:
+    """Gain-scaled, clipped source waveforms of one mixture, shape (n_sources, n_samples); see `scaled_crop`."""
     if store.sample_rate != audio.sample_rate:
         raise DataError(f"{store.folder} is at {store.sample_rate} Hz, audio.sample_rate is {audio.sample_rate}")
     crops = []
     for row in rows.itertuples():
-        latest = store.row(row.clip_id).n_samples - audio.n_samples
-        start = min(round(row.start_s * audio.sample_rate), latest)  # rounding may pass the end by one sample
-        crops.append(np.clip(store.crop(row.clip_id, start, audio.n_samples) * row.gain, -1, 1))
-    return np.stack(crops).astype(np.float32)
+        start = crop_start(store, row.clip_id, row.start_s, audio)
+        crops.append(scaled_crop(store, row.clip_id, start, audio.n_samples, row.gain))
+    return np.stack(crops)
 
 
 def main() -> None:

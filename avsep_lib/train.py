@@ -1,7 +1,8 @@
 """One row of ``config/runs.csv``: a short training loop on Lightning Fabric.
 
 ``python -m avsep_lib.train --config JSON --features DIR --out DIR`` writes ``model.safetensors`` (the checkpoint with
-the best validation SI-SDR; its configuration is in the file's metadata), ``history.csv`` and ``cost.json``.
+the best validation SI-SDR; its configuration is in the file's metadata), ``history.csv`` and ``cost.json``. Streamed
+features need ``--clips DIR``, the decoded clips, as well.
 A killed job resumes from ``state.ckpt`` (weights, optimiser, random states, position in the data) and ends with the
 same weights as an undisturbed one. Needs torch, numpy, scipy, safetensors and Fabric, nothing else.
 
@@ -20,17 +21,17 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from avsep_lib.audio import LOG_FLOOR, apply_mask, stft, warp
 from avsep_lib.cli import json_argument, run_main
-from avsep_lib.errors import ConfigError, DataError, WeightsError
+from avsep_lib.errors import DataError, WeightsError
 from avsep_lib.files import atomic_path, canonical_json, sha256_file, sha256_text, write_json
 from avsep_lib.losses import SEPARATION, alignment
 from avsep_lib.metrics import si_sdr
 from avsep_lib.models.separator import Separator, prepare_visual
 from avsep_lib.settings import AudioSettings, RunConfig, TrainingSettings, from_dict, to_dict
+from avsep_lib.training_data import Batch, load_features, open_pool, visual_input
 
 HISTORY = ["step", "epoch", "learning_rate", "loss_separation", "loss_alignment", "val_si_sdr_db"]
 
@@ -50,46 +51,13 @@ def learning_rate(step: int, training: TrainingSettings) -> float:
     return training.learning_rate * (1 - 0.9 * min((step - warmup) / (end - warmup), 1))
 
 
-def batch_indices(seed: int, step: int, batch_size: int, n_items: int) -> np.ndarray:
-    """Items of batch `step`: consecutive slices of an endless sequence of seeded permutations.
-
-    The order depends on (seed, step) alone, so a resumed job continues exactly where it stopped.
-    """
-    positions = np.arange(step * batch_size, (step + 1) * batch_size)
-    epochs = positions // n_items
-    orders = {e: np.random.default_rng([seed, int(e)]).permutation(n_items) for e in np.unique(epochs)}
-    return np.array([orders[e][p % n_items] for e, p in zip(epochs, positions)])
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """A batch where the model is, its frames as numbers."""
+    moved = {name: tensor.to(device) for name, tensor in batch.items()}
+    return moved | {"visual": prepare_visual(moved["visual"])}
 
 
-def load_features(path: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a features file; DataError names a missing or truncated one."""
-    if not path.exists():
-        raise DataError(f"features {path} are missing; `make figures` computes them")
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise DataError(f"features {path} cannot be read ({error}); delete the file and run `make figures`") from None
-
-
-@dataclass
-class TrainingData:
-    """Features of the pool, served as batches."""
-
-    tensors: dict[str, torch.Tensor]
-    visual: str  # "images" (frozen embeddings) or "frames" (trained backbone)
-
-    def __len__(self) -> int:
-        return len(self.tensors["mixture"])
-
-    def batch(self, indices: np.ndarray, device: torch.device) -> dict[str, torch.Tensor]:
-        """Tensors of the given items: mixture, sources, teacher and the visual input."""
-        index = torch.from_numpy(indices)
-        batch = {k: self.tensors[k][index].to(device) for k in ("mixture", "sources", "teacher")}
-        batch["visual"] = prepare_visual(self.tensors[self.visual][index].to(device))
-        return batch
-
-
-def batch_losses(model: torch.nn.Module, batch: dict[str, torch.Tensor], config: RunConfig) -> dict[str, torch.Tensor]:
+def batch_losses(model: torch.nn.Module, batch: Batch, config: RunConfig) -> dict[str, torch.Tensor]:
     """Separation and alignment loss of a batch; the latter is reported even where it is not trained."""
     output = model(torch.log(batch["mixture"]), batch["visual"], batch["teacher"])
     separation = SEPARATION[config.training.loss](output.logits.float(), batch["sources"], batch["mixture"])
@@ -132,6 +100,7 @@ class Progress:
 
     step: int = 0
     seconds: float = 0.0
+    waited: float = 0.0  # of them, for batches
     history: list[list[float]] = field(default_factory=list)
     best_si_sdr: float = -float("inf")
     best_step: int = 0
@@ -186,6 +155,7 @@ def _write_results(out: Path, config: RunConfig, progress: Progress, device: str
         out / "cost.json",
         {
             "seconds": round(progress.seconds, 1),
+            "waiting_share": round(progress.waited / progress.seconds, 4),  # of the time, for batches
             "steps": config.training.steps,
             "device": device,
             "threads": torch.get_num_threads(),
@@ -197,7 +167,15 @@ def _write_results(out: Path, config: RunConfig, progress: Progress, device: str
         save_file(progress.best, path, metadata={"config": canonical_json(to_dict(config))})
 
 
-def train(config: RunConfig, features: Path, out: Path, *, stop_after: int | None = None) -> Path | None:
+def train(
+    config: RunConfig,
+    features: Path,
+    out: Path,
+    *,
+    clips: Path | None = None,
+    workers: int = 2,
+    stop_after: int | None = None,
+) -> Path | None:
     """Train one run, or continue it.
 
     Parameters
@@ -207,6 +185,10 @@ def train(config: RunConfig, features: Path, out: Path, *, stop_after: int | Non
         Folder with ``train.safetensors`` and ``val.safetensors``.
     out : Path
         Run folder.
+    clips : Path, optional
+        Folder of the decoded clips; streamed features need it.
+    workers : int
+        Processes that compute the batches of streamed features.
     stop_after : int, optional
         Leave after this many steps with a resumable state, as an interruption would (tests, time limits).
 
@@ -224,10 +206,8 @@ def train(config: RunConfig, features: Path, out: Path, *, stop_after: int | Non
     fabric = Fabric(accelerator="auto", devices=1, precision=training.precision)
     torch.use_deterministic_algorithms(True, warn_only=fabric.device.type != "cpu")
     torch.manual_seed(config.seed)
-    visual = "frames" if config.model.backbone == "resnet18" else "images"
-    data = TrainingData(load_features(features / "train.safetensors"), visual)
+    pool = open_pool(config, features, clips, workers)
     val = load_features(features / "val.safetensors")
-    _check_fit(config, data)
 
     model = Separator(config.model).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True)
@@ -238,13 +218,16 @@ def train(config: RunConfig, features: Path, out: Path, *, stop_after: int | Non
     every = max(training.steps // training.validations, 1)
     sums, started = {"separation": 0.0, "alignment": 0.0}, time.perf_counter() - progress.seconds
     out.mkdir(parents=True, exist_ok=True)
+    batches = pool.batches(progress.step)
 
     while progress.step < training.steps:
         rate = learning_rate(progress.step, training)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        batch = data.batch(batch_indices(config.seed, progress.step, training.batch_size, len(data)), fabric.device)
-        losses = batch_losses(model, batch, config)
+        asked = time.perf_counter()
+        batch = next(batches)
+        progress.waited += time.perf_counter() - asked
+        losses = batch_losses(model, to_device(batch, fabric.device), config)
         loss = total_loss(losses, config)
         if not torch.isfinite(loss):
             raise DataError(
@@ -259,9 +242,9 @@ def train(config: RunConfig, features: Path, out: Path, *, stop_after: int | Non
             sums[name] += losses[name].item()
 
         if progress.step % every == 0 or progress.step == training.steps:
-            score = validation_si_sdr(model, val, visual, config.audio, training.batch_size)
+            score = validation_si_sdr(model, val, visual_input(config), config.audio, training.batch_size)
             steps = progress.step - (int(progress.history[-1][0]) if progress.history else 0)
-            epoch = progress.step * training.batch_size / len(data)
+            epoch = progress.step * training.batch_size / len(pool)
             means = [sums[name] / steps for name in ("separation", "alignment")]
             progress.history.append([progress.step, round(epoch, 4), rate, *means, score])
             sums = dict.fromkeys(sums, 0.0)
@@ -278,26 +261,14 @@ def train(config: RunConfig, features: Path, out: Path, *, stop_after: int | Non
     return out / "model.safetensors"
 
 
-def _check_fit(config: RunConfig, data: TrainingData) -> None:
-    expected = (config.audio.n_rows, config.audio.n_frames)
-    found = tuple(data.tensors["mixture"].shape[-2:])
-    if found != expected:
-        raise ConfigError(
-            f"run {config.run_id}: features are {found} (rows, frames), the configuration says {expected}"
-        )
-    if len(data) < config.training.batch_size:
-        raise ConfigError(
-            f"run {config.run_id}: batch_size {config.training.batch_size} exceeds the pool of {len(data)}"
-        )
-
-
 def _report(config: RunConfig, progress: Progress) -> None:
     """One line of progress with an estimate of the time left."""
     left = progress.seconds / progress.step * (config.training.steps - progress.step)
     step, _, _, separation, aligned, score = progress.history[-1]
     print(
         f"{config.run_id}: step {step}/{config.training.steps}  loss {separation:.4f}  align {aligned:.3f}  "
-        f"val SI-SDR {score:.2f} dB  {progress.seconds:.0f} s, {left:.0f} s left",
+        f"val SI-SDR {score:.2f} dB  {progress.seconds:.0f} s ({progress.waited / progress.seconds:.1%} waiting for data), "
+        f"{left:.0f} s left",
         flush=True,
     )
 
@@ -308,8 +279,11 @@ def main() -> None:
     parser.add_argument("--config", type=json_argument, required=True, help="resolved RunConfig as JSON")
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--clips", type=Path, help="decoded clips, for streamed features")
+    parser.add_argument("--workers", type=int, default=2, help="processes that compute streamed features")
     arguments = parser.parse_args()
-    train(from_dict(RunConfig, arguments.config, "--config"), arguments.features, arguments.out)
+    config = from_dict(RunConfig, arguments.config, "--config")
+    train(config, arguments.features, arguments.out, clips=arguments.clips, workers=arguments.workers)
 
 
 if __name__ == "__main__":

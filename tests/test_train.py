@@ -28,7 +28,8 @@ from avsep_lib.methods.hfra import HFRA
 from avsep_lib.mixtures import load_sources, read_list
 from avsep_lib.models.separator import Separator
 from avsep_lib.settings import RunConfig, TrainingSettings, to_dict
-from avsep_lib.train import batch_indices, batch_losses, learning_rate, load_features, total_loss, train
+from avsep_lib.train import batch_losses, learning_rate, total_loss, train
+from avsep_lib.training_data import batch_indices, load_features, open_pool
 
 FILES = ("model.safetensors", "history.csv")
 
@@ -121,8 +122,7 @@ def test_the_alignment_gradient_reaches_the_encoder_and_nothing_else(random_feat
     model = Separator(dataclasses.replace(config.model, fusion=fusion))
     for parameter in model.parameters():  # the lineage's tiny initial weights would give vanishing gradients
         torch.nn.init.normal_(parameter, std=0.3)
-    data = training_loop.TrainingData(load_features(random_features / "train.safetensors"), "images")
-    batch_losses(model, data.batch(np.arange(4), torch.device("cpu")), config)["alignment"].backward()
+    batch_losses(model, open_pool(config, random_features).step(0), config)["alignment"].backward()
     reached = {name for name, p in model.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
     encoder = {name for name, _ in model.named_parameters() if name.startswith(("unet.input_norm", "unet.down"))}
     assert reached == encoder
@@ -145,6 +145,7 @@ def test_a_run_learns_logs_and_cleans_up(uninterrupted):
     cost = json.loads((uninterrupted / "cost.json").read_text())
     assert cost["best_val_si_sdr_db"] == pytest.approx(history.val_si_sdr_db.max())
     assert cost["best_step"] == history.step[history.val_si_sdr_db.idxmax()]
+    assert 0 < cost["waiting_share"] < 1
     assert sorted(p.name for p in uninterrupted.iterdir()) == ["cost.json", "history.csv", "model.safetensors"]
     assert HFRA.load(uninterrupted / "model.safetensors").config == tiny_config()
 
