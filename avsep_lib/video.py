@@ -141,8 +141,8 @@ def _at_rate(pictures: list[tuple[float, float, Any]], start: float, fps: float)
     starts = np.array([begin for begin, _, _ in pictures])
     count = max(int((pictures[-1][1] - start) * fps + 1e-6), 1)
     shown = np.searchsorted(starts, start + np.arange(count) / fps + 1e-6, side="right") - 1
-    frames = [pictures[max(k, 0)][2] for k in shown]
-    return np.stack([upright(frame.to_ndarray(format="rgb24"), display_matrix(frame)) for frame in frames])
+    matrix = display_matrix(pictures[0][2])
+    return np.stack([upright(pictures[max(k, 0)][2].to_ndarray(format="rgb24"), matrix) for k in shown])
 
 
 def display_matrix(frame: Any) -> tuple[int, int, int, int]:

@@ -310,7 +310,7 @@ def sound_file(path, samples, rate=RATE, subtype="PCM_16"):
 
 
 def finding(path, problem):
-    measures, found = measure_sound(path)
+    _, found = measure_sound(path)
     assert list(found) == [problem]
     return found[problem]
 

@@ -49,12 +49,13 @@ class Decoding:
 
 @dataclass(frozen=True)
 class _Video:
-    """Where to cut, in the time stamps of the file (seconds), and the shape of a pixel."""
+    """Where to cut, in the time stamps of the file (seconds), and how pictures are shown."""
 
     start: float
     stop: float  # infinite: at the end
     ends: dict[str, float]  # of each track as the container states them; 0 where it does not
     pixel_aspect: float  # width by height of a pixel
+    matrix: tuple[int, int, int, int]  # see `video.display_matrix`
 
 
 def decode_to_folder(path: Path, folder: Path, how: Decoding) -> dict:
@@ -113,26 +114,35 @@ def _tracks(container: Any, path: Path) -> dict[str, Any]:
 
 
 def _open(path: Path, how: Decoding) -> _Video:
+    """What has to be known before the first frame is written."""
     import av
 
-    firsts = {}
-    for kind, problem in (("video", "no_frames"), ("audio", "no_audio")):
+    firsts, matrix = {}, None
+    for kind, problem in (("audio", "no_audio"), ("video", "no_frames")):
         with av.open(str(path)) as container:
             tracks = _tracks(container, path)
-            if (first := next(container.decode(tracks[kind]), None)) is None:
+            if (frame := next(container.decode(tracks[kind]), None)) is None:
                 raise UnusableVideo(problem, f"{path.name} has an empty {kind} track")
-            firsts[kind] = float(first.time or 0.0)
+            firsts[kind] = float(frame.time or 0.0)
+            if kind == "video":  # once: a frame whose side data was read is not freed before Python looks for cycles
+                matrix = display_matrix(frame)
             ends = {name: _stated_end(container, stream) for name, stream in tracks.items()}
             aspect = float(tracks["video"].sample_aspect_ratio or 1)
+    start, stop = _cut(path, how, firsts, ends)
+    return _Video(start, stop, ends, aspect, matrix)
+
+
+def _cut(path: Path, how: Decoding, firsts: dict[str, float], ends: dict[str, float]) -> tuple[float, float]:
+    """Start and stop in the file's own time stamps."""
     start = max(firsts.values())
     if math.isnan(how.start_s):
-        return _Video(start, math.inf, ends, aspect)
+        return start, math.inf
     zero = min(firsts.values())
     start, end = max(start, zero + how.start_s), max(ends.values())
     if end and start >= end:
         message = f"{path.name} ends at {end - zero:.2f} s; the part begins at {how.start_s:.2f} s"
         raise UnusableVideo("too_short", message)
-    return _Video(start, math.inf if math.isnan(how.end_s) else zero + how.end_s, ends, aspect)
+    return start, math.inf if math.isnan(how.end_s) else zero + how.end_s
 
 
 def _stated_end(container: Any, stream: Any) -> float:
@@ -251,7 +261,7 @@ def _write_pictures(path: Path, folder: Path, how: Decoding, video: _Video, dura
 
     number, size = 0, None
     for number, frame in enumerate(_on_screen(path, video, how.fps, duration), start=1):
-        picture = upright(_scaled(frame, video.pixel_aspect, how.frame_size), display_matrix(frame))
+        picture = upright(_scaled(frame, video.pixel_aspect, how.frame_size), video.matrix)
         size = picture.shape[1::-1]
         Image.fromarray(picture).save(folder / FRAME.format(number), quality=JPEG_QUALITY)
     if not number:

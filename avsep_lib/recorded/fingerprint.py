@@ -1,7 +1,7 @@
 """Audio fingerprints: the same recording is found again after another encoder, level, rate or a small shift.
 
 A fingerprint is one 32-bit code per 1/16 s: bit b tells whether the energy difference of the neighbouring bands b and
-b + 1 (33 bands, 300 to 2000 Hz, logarithmically spaced, windows of 0.5 s) grew since the code before. A change of level
+b + 1 (33 bands, 100 to 3000 Hz, logarithmically spaced, windows of 0.5 s) grew since the code before. A change of level
 does not touch the bits; an encoder turns over a few of them. Two clips are the same recording when they share codes at one
 shift and less than `MAX_ERROR` of the bits of their common part differ.
 
@@ -21,7 +21,7 @@ import soxr
 RATE = 8000  # Hz
 HOP, WINDOW = 500, 4096  # samples
 BANDS = 33
-LOWEST_HZ, HIGHEST_HZ = 300.0, 2000.0
+LOWEST_HZ, HIGHEST_HZ = 100.0, 3000.0
 QUIET_DB = 50.0  # a code this far below the loudest one says nothing; it becomes 0
 MAX_ERROR = 0.25
 MIN_CODES = 24  # 1.5 s of common part
