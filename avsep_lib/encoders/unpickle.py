@@ -40,7 +40,7 @@ def read_tensors(stream: BinaryIO, path: Path) -> tuple[dict[str, torch.Tensor],
     """
     try:
         content, how = _opened(stream)
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except (RuntimeError, OSError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise WeightsError(f"{path} is truncated or no checkpoint ({_first_line(error)}); fetch it again") from None
     state = content
     for key in ("state_dict", "model"):  # beside epoch, optimiser and the like
