@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from avsep_lib.cli import run_main
-from avsep_lib.config import Profile, load_profile, profile_runs
+from avsep_lib.config import Profile, load_profile, profile_runs, resolve
 from avsep_lib.encoders import hub
 from avsep_lib.encoders.pretrained import backbone_file, clap_file, clap_text_file, clip_file
 from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings
@@ -63,8 +63,8 @@ def check_profile_encoders(profile: Profile) -> None:
     chosen = [profile.encoders_for(dataset) for dataset in profile.datasets]
     checks = [lambda e=e: check_image(e.image, online) for e in chosen]
     checks += [lambda e=e: check_audio(e.audio) for e in chosen]
-    if any(run.backbone == "resnet18" for run in profile_runs(profile)):
-        checks.append(lambda: check_backbone(profile.model.backbone_weights, online))
+    trained = [resolve(profile, run).model for run in profile_runs(profile) if run.backbone == "resnet18"]
+    checks += [lambda m=m: check_backbone(m.backbone_weights, online) for m in trained]
     problems = {}  # a set that keeps the order
     for check in checks:
         try:
