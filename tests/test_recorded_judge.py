@@ -183,6 +183,12 @@ def test_kept_findings_are_told():
     assert "1.00 % of the samples" in audit.detail[0]
 
 
+def test_pictures_and_sound_of_different_length_are_remarked():
+    _, audit = judge(measured({"n_frames": 8}, {"n_frames": 20}), SETTINGS, 2.0)
+    assert list(audit.detail) == ["pictures for 1.0 s, sound for 3.0 s", ""]
+    assert set(audit.status) == {"kept"}
+
+
 def test_too_short_by_more_than_a_sample():
     rows = [{"duration_s": 2.0 - x / RATE} for x in (0, 0.9, 1.1, 100)]
     assert [status for status, _ in outcome(measured(*rows))] == ["kept", "kept", "dropped", "dropped"]
@@ -306,6 +312,16 @@ def test_a_mended_file_is_measured_again(tmp_path):
     assert inspect_items(items(row), SETTINGS, tmp_path / "media", 0).problem[0] == ""
     soundfile.write(row["audio"], np.zeros(RATE), RATE)
     assert inspect_items(items(row), SETTINGS, tmp_path / "media", 0).problem[0] == "silent"
+
+
+def test_a_media_folder_that_cannot_be_used(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match=r"file.*cannot be written to.*name another one"):
+        inspect_items(items({}), SETTINGS, tmp_path / "file", 0)
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "known.sqlite").write_text("no database" * 100)
+    with pytest.raises(DataError, match=r"known\.sqlite cannot be used.*delete it"):
+        inspect_items(items({}), SETTINGS, tmp_path / "media", 0)
 
 
 def test_nothing_to_inspect(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -263,6 +264,25 @@ def test_an_interrupted_run_goes_on(tmp_path, counted):
     assert results[0] == first[0]
     assert all(measure_frames(media.Path(result.folder))[1] == {} for result in results)
     assert not [name for name in os.listdir(tmp_path / "media") if name.startswith(".")]
+
+
+def test_what_somebody_deleted_is_decoded_again(tmp_path, counted):
+    todo = [(str(write_video(tmp_path / "a.mp4", pictures(4), melody(1, 0.5))), HOW)]
+    for name in ("000002.jpg", "audio.flac", "media.json"):
+        folder = media.Path(media.decode_all(todo, tmp_path / "media", 0)[0].folder)
+        (folder / name).unlink()
+    media.decode_all(todo, tmp_path / "media", 0)
+    assert len(counted) == 4
+    assert len(os.listdir(folder)) == 6
+
+
+def test_what_killed_workers_left_is_removed(tmp_path):
+    for name, age in (("old", 7200), ("new", 60)):
+        folder = tmp_path / "media" / f".{name}.x1"
+        folder.mkdir(parents=True)
+        os.utime(folder, (time.time() - age,) * 2)
+    media.decode_all([], tmp_path / "media", 0)
+    assert [name for name in os.listdir(tmp_path / "media") if name.startswith(".")] == [".new.x1"]
 
 
 def test_unreachable_files(tmp_path):

@@ -94,7 +94,8 @@ def decode_to_folder(path: Path, folder: Path, how: Decoding) -> dict:
     except DataError as error:
         raise UnusableVideo("unreadable", f"{path.name}: {error}") from None
     except (av.error.FFmpegError, EOFError, ValueError) as error:
-        raise UnusableVideo("unreadable", f"{path.name} is truncated, corrupt or not a video ({error})") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UnusableVideo("unreadable", f"{path.name} is truncated, corrupt or not a video ({reason})") from None
     return {"n_frames": n_frames, "duration_s": duration, "width": width, "height": height}
 
 

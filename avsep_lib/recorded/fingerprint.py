@@ -5,6 +5,13 @@ b + 1 (33 bands, 100 to 3000 Hz, logarithmically spaced, windows of 0.5 s) grew 
 does not touch the bits; an encoder turns over a few of them. Two clips are the same recording when they share codes at one
 shift and less than `MAX_ERROR` of the bits of their common part differ.
 
+Measured on the 683 renderings of 6 s of the embedded dataset, eleven classes of one SoundFont: no two of them are called
+the same, nor is any of 684 parts of 60 % taken for another clip (all 684 are found in their own). Of 137 clips the copy is
+found after AAC or MP3 at 64 kbit/s, Opus at 24 kbit/s, 6 dB less, resampling to 11,025 Hz or a cut of 0.3 s: 137 each;
+cut by 0.33 s, 6 dB less and AAC at 64 kbit/s: 136; AAC at 32 kbit/s: 130; MP3 at 32 kbit/s: 128; white noise 30 dB below:
+121. At most 0.20 of the bits differ after an encoder; the nearest two different clips differ in 0.33. What is missed is
+missed by the look-up, which wants one code without an error.
+
 References
 ----------
 J. Haitsma and T. Kalker, A highly robust audio fingerprinting system, ISMIR 2002, sections 4 and 5 (they take a code

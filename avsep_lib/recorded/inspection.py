@@ -14,7 +14,8 @@ import pandas as pd
 from avsep_lib.files import canonical_json, sha256_text
 from avsep_lib.recorded.decoding import AUDIO, Decoding
 from avsep_lib.recorded.measure import Findings, measure_frames, measure_sound
-from avsep_lib.recorded.media import Decoded, decode_all, file_state, notes_of
+from avsep_lib.recorded.media import DIED, Decoded, decode_all
+from avsep_lib.recorded.memory import Memory, file_state
 from avsep_lib.recorded.pool import Died, run_all
 from avsep_lib.recorded.settings import PROBLEMS, RecordedSettings
 
@@ -55,42 +56,55 @@ def inspect_items(items: pd.DataFrame, settings: RecordedSettings, media: Path, 
         The items, with audio and frames of videos filled in, and the columns source (the file that was listed),
         findings (JSON: every problem and what exactly it is), fps, sample_rate (Hz), channels, duration_s, level_dbfs,
         peak, clipped_share, silent, not_finite (samples), n_frames, width, height (pixels), still, fingerprint
-        (hexadecimal, see `fingerprint`) and sha256 of the sound file. `problem` and `detail` name the first finding.
+        (hexadecimal, see `fingerprint`) and sha256 of the sound file. Of a video, what was decoded is measured: one
+        channel, and only as loud as full scale. `problem` and `detail` name the first finding.
     """
     media = Path(media)
     table = items.reset_index(drop=True).copy()
     table["source"] = table.video.where(table.video != "", table.audio)
     decoded = _decode(table, settings, media, workers)
-    for i, result in decoded.items():
-        table.loc[i, ["audio", "frames"]] = (os.path.join(result.folder, AUDIO), result.folder) if result.folder else ""
-        table.loc[i, ["problem", "detail"]] = result.problem, result.detail
-    todo = [i for i in range(len(table)) if not table.problem[i]]
-    tasks = [Task(table.audio[i], table.frames[i], 0 if i in decoded else int(table.n_frames[i])) for i in todo]
-    measured = dict(zip(todo, _measure_all(tasks, media, workers)))
+    if decoded:
+        _fill_in(table, decoded)
+    promised = [0 if i in decoded else int(n) for i, n in enumerate(table.n_frames)]
+    tasks = {
+        i: Task(audio, frames, promised[i])
+        for i, (audio, frames, problem) in enumerate(zip(table.audio, table.frames, table.problem))
+        if not problem
+    }
+    measured = dict(zip(tasks, _measure_all(list(tasks.values()), media, workers)))
     return _joined(table, measured, settings)
+
+
+def _fill_in(table: pd.DataFrame, decoded: dict[int, Decoded]) -> None:
+    """Paths of decoded videos, or why there are none."""
+    rows = list(decoded)
+    results = decoded.values()
+    table.loc[rows, "audio"] = [os.path.join(r.folder, AUDIO) if r.folder else "" for r in results]
+    table.loc[rows, "frames"] = [r.folder for r in results]
+    table.loc[rows, "problem"] = [r.problem for r in results]
+    table.loc[rows, "detail"] = [r.detail for r in results]
 
 
 def _decode(table: pd.DataFrame, settings: RecordedSettings, media: Path, workers: int) -> dict[int, Decoded]:
     """Row to result, of those that are videos."""
     rows = [i for i in range(len(table)) if table.video[i] and not table.problem[i]]
     rates = settings.fps, settings.sample_rate, settings.frame_size
-    videos = [(table.video[i], Decoding(*rates, float(table.start_s[i]), float(table.end_s[i]))) for i in rows]
+    videos = [(str(table.video[i]), Decoding(*rates, float(table.start_s[i]), float(table.end_s[i]))) for i in rows]
     return dict(zip(rows, decode_all(videos, media, workers))) if rows else {}
 
 
 def _measure_all(tasks: list[Task], media: Path, workers: int) -> list[dict]:
-    with closing(notes_of(media)) as notes:
+    with closing(Memory(media)) as memory:
         keys = [f"measured {task_key(task)}" for task in tasks]
-        known = [notes.get(key) for key in keys]
+        known = [memory.get(key) for key in keys]
         todo = [i for i, text in enumerate(known) if text is None]
         for n, result in run_all(measure_task, [tasks[i] for i in todo], workers, "clips measured"):
             i = todo[n]
             if isinstance(result, Died):  # not noted: it may have been for want of memory
-                result = {"findings": {"unreadable": "the decoder crashed on it"}}
-                known[i] = json.dumps(result)
+                known[i] = json.dumps({"findings": {"unreadable": DIED}})
                 continue
             known[i] = canonical_json(result)
-            notes.put(keys[i], known[i])
+            memory.put(keys[i], known[i])
     return [json.loads(text) for text in known]
 
 

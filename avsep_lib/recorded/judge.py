@@ -18,6 +18,7 @@ AUDIT_COLUMNS = [
     "n_frames", "fps", "width", "height", "still", "duplicate_of", "audio", "frames", "sha256",
 ]  # fmt: skip
 STAYS_FIRST = ("test", "val", "train", "pretrain")  # of two copies in different splits the one further left stays
+UNEVEN_S = 1.0
 SHOWN = 3  # refused items that the message names
 
 
@@ -117,8 +118,19 @@ def _audit(table: pd.DataFrame, findings: list[dict[str, str]], reasons: list[st
     audit["status"] = ["dropped" if reason else "kept" for reason in reasons]
     audit["reason"] = reasons
     audit["findings"] = ["|".join(f) for f in findings]
-    audit["detail"] = ["; ".join(f"{p}: {text}" for p, text in f.items()) for f in findings]
+    told = ["; ".join(f"{p}: {text}" for p, text in f.items()) for f in findings]
+    audit["detail"] = ["; ".join(filter(None, pair)) for pair in zip(told, _uneven(audit))]
     return audit
+
+
+def _uneven(audit: pd.DataFrame) -> list[str]:
+    """A remark where pictures and sound differ in length: the frame rate of the settings may be wrong."""
+    shown = audit.n_frames / audit.fps
+    odd = (audit.n_frames > 0) & (audit.duration_s > 0) & ((shown - audit.duration_s).abs() > UNEVEN_S)
+    texts = (
+        "pictures for " + shown.map("{:.1f}".format) + " s, sound for " + audit.duration_s.map("{:.1f}".format) + " s"
+    )
+    return list(texts.where(odd, ""))
 
 
 def _refuse(audit: pd.DataFrame, settings: RecordedSettings) -> None:

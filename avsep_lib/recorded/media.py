@@ -2,56 +2,29 @@
 
 ``media/<key>/`` holds ``audio.flac``, ``000001.jpg``... and ``media.json``; it appears complete or not at all. The key is
 the SHA-256 of the file's bytes, the settings of the decoding and the part. ``media/known.sqlite`` remembers hashes by
-path, size and time of change, and measures (see `inspection`).
+path, size and time of change, and measures (see `memory` and `inspection`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import shutil
-import sqlite3
 import tempfile
-from collections.abc import Iterator
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from avsep_lib.errors import DataError
 from avsep_lib.files import canonical_json, read_json, sha256_file, sha256_text, write_json
-from avsep_lib.recorded.decoding import AUDIO, Decoding, UnusableVideo, decode_to_folder
+from avsep_lib.recorded.decoding import AUDIO, FRAME, Decoding, UnusableVideo, decode_to_folder
+from avsep_lib.recorded.memory import Memory, file_state, writable
 from avsep_lib.recorded.pool import Died, run_all
 
 VERSION = 1  # of the decoding; a change decodes everything again
+INFO = "media.json"  # written last
 DIED = "the decoder crashed on it"
-
-
-class Notes:
-    """Small facts by key that outlive a run, in one SQLite file."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=60)
-        self._connection.execute("CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
-        self._unsaved = 0
-
-    def get(self, key: str) -> str | None:
-        """The value noted under `key`."""
-        found = self._connection.execute("SELECT value FROM notes WHERE key = ?", (key,)).fetchone()
-        return found[0] if found else None
-
-    def put(self, key: str, value: str) -> None:
-        """Note a value; it is on disk after every 50th and after `close`."""
-        self._connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
-        self._unsaved += 1
-        if self._unsaved >= 50:
-            self._connection.commit()
-            self._unsaved = 0
-
-    def close(self) -> None:
-        """Save and close."""
-        self._connection.commit()
-        self._connection.close()
 
 
 @dataclass(frozen=True)
@@ -91,13 +64,13 @@ def decode_all(videos: list[tuple[str, Decoding]], media: Path, workers: int) ->
     list of Decoded
         In the order of `videos`. A video in which the decoder itself dies is `unreadable`, and the others go on.
     """
-    media.mkdir(parents=True, exist_ok=True)
     results: list[Decoded | None] = [None] * len(videos)
-    with closing(Notes(media / "known.sqlite")) as notes:
+    with closing(Memory(media)) as memory:
+        _sweep(media)
         tasks = []
         for i, (path, how) in enumerate(videos):
             key = file_state(path)
-            sha = notes.get(f"sha256 {key}") or ""
+            sha = memory.get(f"sha256 {key}") or ""
             if sha and (ready := _finished(media, media_key(sha, how), sha)):
                 results[i] = ready
             else:
@@ -106,17 +79,8 @@ def decode_all(videos: list[tuple[str, Decoding]], media: Path, workers: int) ->
             i, key, task = tasks[n]
             results[i] = Decoded(task.sha256, "", "unreadable", DIED) if isinstance(result, Died) else result
             if results[i].sha256:
-                notes.put(f"sha256 {key}", results[i].sha256)
+                memory.put(f"sha256 {key}", results[i].sha256)
     return results
-
-
-def file_state(path: str | os.PathLike) -> str:
-    """Path, size and time of change of a file: equal as long as nobody wrote to it; its error's name if unreachable."""
-    try:
-        state = os.stat(path)
-    except OSError as error:
-        return f"{path} {type(error).__name__}"
-    return f"{path} {state.st_size} {state.st_mtime_ns}"
 
 
 def media_key(sha256: str, how: Decoding) -> str:
@@ -137,14 +101,11 @@ def decode_task(task: Task) -> Decoded:
     key = media_key(sha, task.how)
     if ready := _finished(media, key, sha):
         return ready
-    temporary = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=media))
-    try:
-        write_json(temporary / "media.json", _decode(path, temporary, task.how))
-        os.chmod(temporary, 0o755)
-        _move(temporary, media / key)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return _finished(media, key, sha)
+    with writable(media):
+        _decode_into(path, media, key, task.how)
+    if ready := _finished(media, key, sha):
+        return ready
+    raise DataError(f"{media / key} changed while it was written; run again, with nothing else writing there")
 
 
 def _no_file(path: Path) -> Decoded | None:
@@ -156,6 +117,16 @@ def _no_file(path: Path) -> Decoded | None:
     if not path.stat().st_size:
         return Decoded("", "", "unreadable", f"{path} has 0 bytes")
     return None
+
+
+def _decode_into(path: Path, media: Path, key: str, how: Decoding) -> None:
+    temporary = Path(tempfile.mkdtemp(prefix=f".{key}.", dir=media))
+    try:
+        write_json(temporary / INFO, _decode(path, temporary, how))
+        os.chmod(temporary, 0o755)
+        _move(temporary, media / key)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _decode(path: Path, folder: Path, how: Decoding) -> dict:
@@ -170,32 +141,37 @@ def _decode(path: Path, folder: Path, how: Decoding) -> dict:
 
 def _move(source: Path, target: Path) -> None:
     """Put a finished folder in its place, unless another worker was quicker with the same content."""
-    if target.is_dir() and not (target / "media.json").is_file():
+    if target.is_dir() and _info(target) is None:
         shutil.rmtree(target)
     try:
         os.replace(source, target)
     except OSError:
-        if not (target / "media.json").is_file():
+        if _info(target) is None:
             raise
 
 
 def _finished(media: Path, key: str, sha256: str) -> Decoded | None:
     folder = media / key
-    if not (folder / "media.json").is_file():
+    if (info := _info(folder)) is None:
         return None
-    info = read_json(folder / "media.json")
-    if info["problem"]:
-        return Decoded(sha256, "", info["problem"], info["detail"])
-    return Decoded(sha256, str(folder), "", "") if (folder / AUDIO).is_file() else None
+    return Decoded(sha256, "" if info["problem"] else str(folder), info["problem"], info["detail"])
 
 
-def notes_of(media: Path) -> Notes:
-    """The notes kept in a media folder."""
-    return Notes(media / "known.sqlite")
+def _info(folder: Path) -> dict | None:
+    """``media.json`` of a folder that lacks none of its files, else None."""
+    try:
+        names = set(os.listdir(folder))
+    except OSError:
+        return None
+    if INFO not in names:
+        return None
+    info = read_json(folder / INFO)
+    needed = set() if info["problem"] else {AUDIO, *(FRAME.format(i + 1) for i in range(info["n_frames"]))}
+    return info if needed <= names else None
 
 
-def load_all(notes: Notes, keys: list[str]) -> Iterator[dict | None]:
-    """The JSON noted under each key, or None."""
-    for key in keys:
-        text = notes.get(key)
-        yield json.loads(text) if text is not None else None
+def _sweep(media: Path) -> None:
+    """Remove what workers that were killed left behind; a folder of the last hour may be somebody's work."""
+    for folder in media.glob(".*.*"):
+        if folder.is_dir() and folder.stat().st_mtime < time.time() - 3600:
+            shutil.rmtree(folder, ignore_errors=True)
