@@ -519,6 +519,26 @@ def test_val_is_taken_from_train_where_lists_give_none(tmp_path):
     assert not table.list[table.split == "val"].str.startswith("b.json").any()
 
 
+def test_test_is_taken_from_val_where_lists_give_none(tmp_path):
+    files = {split: music(tmp_path, {f"{label}": 9 for label in labels}, f"{split}.json")
+             for split, labels in {"val": ("flute", "tuba")}.items()}  # fmt: skip
+    for label in ("flute", "tuba"):
+        for i in range(8):
+            touch(tmp_path / "files" / f"{label}-t{i}.mp4")
+    ids = {label: [f"{label}-t{i}" for i in range(8)] for label in ("flute", "tuba")}
+    table = lists(tmp_path / "files", {"train": write(tmp_path / "train.json", json.dumps(ids))} | files)
+    counts = pd.crosstab(table.labels, table.split)
+    expected = pd.DataFrame({"test": 6, "train": 8, "val": 3}, index=["flute", "tuba"])  # 9 in the shares 0.2 to 0.1
+    assert (counts == expected).all(axis=None)
+    assert table.list[table.split == "test"].str.startswith("val.json").all()
+
+
+def test_a_split_may_have_several_lists(tmp_path):
+    solo, duet = music(tmp_path, {"flute": 4, "tuba": 4}, "solo.json"), music(tmp_path, {"flute tuba": 2}, "duet.json")
+    table = lists(tmp_path / "files", {"all": (solo, duet)})
+    assert table.labels.value_counts().to_dict() == {"flute": 4, "tuba": 4, "flute|tuba": 2}
+
+
 def test_a_video_of_two_splits_is_refused_with_both_lines(tmp_path):
     line, other = recording(tmp_path, "flute", "a"), recording(tmp_path, "flute", "b")
     files = {"train": write(tmp_path / "train.csv", other, line), "test": write(tmp_path / "test.csv", line)}

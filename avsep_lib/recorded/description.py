@@ -57,11 +57,14 @@ def _absolute(values: dict[str, Any], base: Path, place: str) -> dict[str, Any]:
     if isinstance(root := values.get("root"), str):
         values["root"] = _existing(root, base, f"{place}: root", "folder")
     if isinstance(lists := values.get("lists"), dict):
-        values["lists"] = {
-            split: _existing(name, base, f"{place}: lists.{split}", "file") if isinstance(name, str) else name
-            for split, name in lists.items()
-        }
+        values["lists"] = {split: _files(names, base, f"{place}: lists.{split}") for split, names in lists.items()}
     return values
+
+
+def _files(names: Any, base: Path, place: str) -> list:
+    """One file, or several, as absolute paths; what is no text is left to the check of types."""
+    names = names if isinstance(names, list | tuple) else [names]
+    return [_existing(name, base, place, "file") if isinstance(name, str) else name for name in names]
 
 
 def _existing(name: str, base: Path, place: str, kind: str) -> str:

@@ -25,7 +25,7 @@ def read_index(settings: RecordedSettings, notes: Counter[str]) -> Iterator[Row]
     DataError
         A file that is no such index. One bad line among good ones is a row with a problem.
     """
-    for split, path in settings.lists.items():
+    for split, path in settings.listed_files():
         places = Places([settings.root, os.path.dirname(path)])
         for number, found, wrong in csv_rows(path, (3, 4), EXPECTED):
             given, place = "" if split == "all" else split, f"{os.path.basename(path)} row {number}"

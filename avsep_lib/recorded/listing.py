@@ -36,7 +36,7 @@ def listing(settings: RecordedSettings) -> dict[str, str | int]:
         A root or list that cannot be read.
     """
     digest, n_items, n_bytes = hashlib.sha256(), 0, 0
-    for path in settings.lists.values():
+    for _, path in settings.listed_files():
         digest.update(_state(path, settings.root)[0])
     for row in read_rows(settings, Counter()):
         n_items += 1

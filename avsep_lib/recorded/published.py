@@ -34,7 +34,7 @@ def read_published(settings: RecordedSettings, notes: Counter[str]) -> Iterator[
     for entry in videos_below(settings.root, notes):
         files.setdefault(os.path.splitext(entry.name)[0], []).append(entry.path)
     places, used = Places([settings.root]), set()
-    for split, path in settings.lists.items():
+    for split, path in settings.listed_files():
         read = _music if path.lower().endswith(".json") else _vggsound
         for row in read(path, "" if split == "all" else split):
             row = row if row.problem else _with_file(row, files, places, used)

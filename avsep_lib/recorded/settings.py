@@ -66,7 +66,7 @@ class RecordedSettings:
     root: str  # folder that the paths of an index, or the files of a list, are relative to
     title: str = ""  # how tables call it; empty: its name in the profile
     in_place_of: Literal["music11", "music21", "wild"] = "music11"
-    lists: dict[str, str] = field(default_factory=dict)  # split (or `all`) to CSV or JSON file; `videos` needs none
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)  # split (or `all`) to CSV or JSON files
     path_prefix: str = ""  # how an index begins its paths on the machine it was made on; `root` takes its place
     fps: float = 8.0  # of the frame folders of an index; videos are decoded at this rate
     sample_rate: int = 44_100  # Hz; videos are decoded at this rate, sound files stay as they are
@@ -82,6 +82,7 @@ class RecordedSettings:
     def __post_init__(self) -> None:
         _limits(self, fps=(POSITIVE, INFINITY), sample_rate=(1000, INFINITY), frame_size=(32, INFINITY))
         _limits(self, seed=(0, INFINITY), clipped_share=(POSITIVE, 1))
+        self.lists.update({split: (files,) for split, files in self.lists.items() if isinstance(files, str)})
         try:
             groups = re.compile(self.video_id).groups
         except re.error as error:
@@ -94,3 +95,7 @@ class RecordedSettings:
             )
         if unknown := sorted(set(self.lists) - {"all", "train", "val", "test", "pretrain"}):
             raise ConfigError(f"lists.{unknown[0]}: no such split; known: all, train, val, test, pretrain")
+
+    def listed_files(self) -> list[tuple[str, str]]:
+        """(split or ``all``, path) of every list file, in order."""
+        return [(split, path) for split, paths in self.lists.items() for path in paths]

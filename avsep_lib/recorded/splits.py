@@ -17,7 +17,8 @@ def assign_splits(table: pd.DataFrame, settings: RecordedSettings) -> pd.Series:
     Videos without a given split are ordered by a hash of seed and id within their class and dealt out by `shares`: the
     order of the files does not matter, and a video more or less moves few others. Missing and unreadable items are
     dealt out apart, so that those that can be used fill every split. Duets are for training, since scores are taken on
-    solos. Lists that give no val split have it taken from their training videos.
+    solos. Lists without a val split have it taken from their training videos; lists without a test split, as the
+    released code's, whose validation list is its test list too, have it taken from their validation videos.
 
     Parameters
     ----------
@@ -37,10 +38,11 @@ def assign_splits(table: pd.DataFrame, settings: RecordedSettings) -> pd.Series:
     rest = videos[videos.given == ""]
     videos.loc[rest.index[rest.duet | (rest["class"] == "")], "split"] = "train"
     _deal(videos, rest[~rest.duet & (rest["class"] != "")], settings.shares, settings.seed)
-    if not (videos.usable & (videos.split == "val")).any():
-        shares = settings.shares
-        solos = videos[(videos.split == "train") & ~videos.duet & (videos["class"] != "")]
-        _deal_val(videos, solos, shares.val / (shares.train + shares.val), settings.seed)
+    shares = settings.shares
+    if not _has(videos, "test") and _has(videos, "val"):
+        _move(videos, "val", "test", shares.test / (shares.val + shares.test), settings.seed)
+    if not _has(videos, "val"):
+        _move(videos, "train", "val", shares.val / (shares.train + shares.val), settings.seed)
     return table.video_id.map(videos.split)
 
 
@@ -94,11 +96,16 @@ def _deal(videos: pd.DataFrame, chosen: pd.DataFrame, shares: Shares, seed: int)
         videos.loc[group, "split"] = [split for split, count in counts.items() for _ in range(count)]
 
 
-def _deal_val(videos: pd.DataFrame, chosen: pd.DataFrame, share: float, seed: int) -> None:
-    """Move `share` of the chosen training videos to val, at least one of each class that has two."""
-    for group in _in_order(chosen, seed):
+def _has(videos: pd.DataFrame, split: str) -> bool:
+    return bool((videos.usable & (videos.split == split)).any())
+
+
+def _move(videos: pd.DataFrame, source: str, target: str, share: float, seed: int) -> None:
+    """Move `share` of the solo videos of one split to another, at least one of each class that has two."""
+    solos = videos[(videos.split == source) & ~videos.duet & (videos["class"] != "")]
+    for group in _in_order(solos, seed):
         count = min(max(1, math.floor(share * len(group) + 0.5)), len(group) - 1)
-        videos.loc[group[:count], "split"] = "val"
+        videos.loc[group[:count], "split"] = target
 
 
 def _in_order(chosen: pd.DataFrame, seed: int) -> list[list[str]]:
