@@ -10,17 +10,9 @@ import argparse
 
 from avsep_lib.cli import run_main
 from avsep_lib.config import Profile
+from avsep_lib.encoders.check import check_profile_encoders
 from avsep_lib.paths import data_root
 from avsep_lib.workflow import load_plan
-
-
-def check_encoders(profile: Profile) -> None:
-    """WeightsError unless the files of all pretrained encoders are there and fit; nothing is loaded for mini ones."""
-    chosen = [profile.encoders_for(dataset) for dataset in profile.datasets]
-    if any(encoder.kind != "mini" for encoders in chosen for encoder in (encoders.image, encoders.audio)):
-        from avsep_lib.encoders.check import check_profile_encoders
-
-        check_profile_encoders(profile)
 
 
 def list_recordings(profile: Profile) -> None:
@@ -37,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", required=True)
     plan = load_plan(parser.parse_args().profile)
-    check_encoders(plan.profile)
+    check_profile_encoders(plan.profile)
     list_recordings(plan.profile)
 
 
