@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from avsep_lib import audio as front_end
-from avsep_lib import canaries, mixtures, score, train
+from avsep_lib import canaries, features, mixtures, score, training_data
 from avsep_lib.canaries import evidence as evidence_module
 from avsep_lib.canaries import labels as label_checks
 from avsep_lib.canaries import raise_first, run_check
@@ -26,6 +26,7 @@ from avsep_lib.errors import CanaryError, DataError
 from avsep_lib.methods import base
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.methods.references import REFERENCES
+from avsep_lib.recorded.settings import RecordedSettings
 from avsep_lib.workflow import load_plan
 
 
@@ -386,8 +387,8 @@ def test_two_seeds_with_one_result_are_caught(spoiled):
 
 
 def test_batches_that_ignore_the_seed_are_caught(evidence, monkeypatch):
-    original = train.batch_indices
-    monkeypatch.setattr(train, "batch_indices", lambda seed, *arguments: original(0, *arguments))
+    original = training_data.batch_indices
+    monkeypatch.setattr(training_data, "batch_indices", lambda seed, *arguments: original(0, *arguments))
     caught(canaries.unused_seed, evidence, "pairs with the same order of batches = 1", "late-s0 and late-s1")
 
 
@@ -415,3 +416,61 @@ def test_a_dataset_that_ignores_its_seed_is_caught(evidence):
     dataset = replace(evidence.profile.datasets["music11"], seed=99)
     profile = evidence.profile.model_copy(update={"datasets": {"music11": dataset}})
     caught(canaries.unused_seed, replace(evidence, profile=profile), "not the planned ones")
+
+
+# --- recordings ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recorded(spoiled) -> Evidence:
+    """The same results as if their clips were recordings: no seeds, no presets, an audit with one dropped item."""
+    folder = spoiled.source / "dataset"
+    manifest = pd.read_csv(folder / "manifest.csv", dtype=str)
+    manifest[["clip_id", "split", "labels"]].assign(stand_in="").to_csv(folder / "provenance.csv", index=False)
+    dropped = manifest.iloc[:1].assign(clip_id="lost", status="dropped", reason="missing")
+    audit = pd.concat([manifest.assign(status="kept", reason=""), dropped])
+    audit.to_csv(folder / "audit.csv", index=False)
+    datasets = {spoiled.dataset: RecordedSettings(format="videos", root="/nowhere")}
+    return replace(spoiled, profile=spoiled.profile.model_copy(update={"datasets": datasets}))
+
+
+def test_recordings_pass_and_say_what_was_not_looked_at(recorded):
+    results = canaries.check_all(recorded)
+    assert all(result.passed for result in results), results
+    told = "\n".join(map(str, results))
+    assert "seeds in several splits: not applicable, recordings were drawn by no seed" in told
+    assert "seeds are not the planned ones: not applicable" in told
+    assert "sound files that are not those of the manifest = 0" in told
+
+
+def test_an_exchanged_sound_file_is_caught(recorded):
+    folder = recorded.source / "dataset"
+    path = folder / recorded.table("manifest").audio.iloc[0]
+    path.write_bytes(path.read_bytes() + b"\0")
+    caught(canaries.unused_seed, recorded, "sound files that are not those of the manifest = 1")
+
+
+def test_a_dropped_clip_in_a_list_is_caught(recorded):
+    path = recorded.source / "dataset" / "audit.csv"
+    audit, used = pd.read_csv(path), recorded.lists["test"].clip_id.iloc[0]
+    audit.assign(status=audit.status.mask(audit.clip_id == used, "dropped")).to_csv(path, index=False)
+    caught(canaries.unused_seed, recorded, "the audit dropped them", used)
+
+
+def test_swapped_recordings_are_caught(recorded):
+    plant(recorded, "references", recorded.references.assign(si_sdr_db=recorded.references.si_sdr_db.to_numpy()[::-1]))
+    caught(canaries.swapped_sources, recorded, "ideal ratio mask against its score rows")
+
+
+def test_a_streamed_pool_is_computed_and_compared(spoiled):
+    path = spoiled.folder / "features" / "train.safetensors"
+    pool = spoiled.lists["pool"]
+    encoder, images = spoiled.teacher, spoiled.embeddings("images")
+    table = features.crop_table(spoiled.store, pool, spoiled.audio, encoder, images)
+    save_file(table, path, training_data.streamed_from(spoiled.store, spoiled.audio))
+    for check in (canaries.shuffled_features, canaries.test_clip_in_train, canaries.hop_off_by_one):
+        assert run_check(check, spoiled).passed
+    assert "the pool is streamed" in str(run_check(canaries.shuffled_features, spoiled))
+    save_file(table | {"gain": 0.5 * table["gain"]}, path, training_data.streamed_from(spoiled.store, spoiled.audio))
+    spoiled.__dict__.pop("training_tensors")
+    caught(canaries.shuffled_features, spoiled, "recomputed sources")

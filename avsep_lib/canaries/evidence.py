@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from avsep_lib import score
 from avsep_lib.clips import ClipStore
@@ -20,11 +21,13 @@ from avsep_lib.methods.base import Query
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.mixtures import LISTS, read_list
 from avsep_lib.settings import AudioSettings, MixtureSettings
+from avsep_lib.training_data import load_features, open_pool
 from avsep_lib.workflow import Plan
 
 N_LOOKED_AT = 4  # mixtures, clips: checks that recompute something do so for a few, spread over the list
 TRAINED_STEPS = 400  # with fewer steps little is learned, and what only learning can show is noted, not judged
 TRAINED_ENCODER_STEPS = 200
+TEXT = ("clip_id", "video_id", "mixture_id", "labels", "instrument", "partner")  # whatever they look like
 
 
 def spread(items: list, n: int = N_LOOKED_AT) -> list:
@@ -88,7 +91,7 @@ class Evidence:
         return {name: read_list(self.folder / "mixtures", name) for name in LISTS}
 
     def table(self, name: str) -> pd.DataFrame:
-        """``manifest`` or ``provenance`` of the dataset, indexed by clip_id."""
+        """``manifest``, ``provenance`` or ``audit`` of the dataset, indexed by clip_id."""
         return _read_csv(self.source / "dataset" / f"{name}.csv").set_index("clip_id", drop=False)
 
     def embeddings(self, modality: str) -> EmbeddingStore:
@@ -104,6 +107,32 @@ class Evidence:
     def references(self) -> pd.DataFrame:
         """Score rows of floor and ceilings."""
         return _read_csv(self.results / "scores" / f"references-{self.tested_as}.csv")
+
+    @cached_property
+    def training_tensors(self) -> dict[str, torch.Tensor]:
+        """What ``train.safetensors`` holds, mapped."""
+        return load_features(self.folder / "features" / "train.safetensors")
+
+    @property
+    def streamed(self) -> bool:
+        """Whether spectrograms of the pool are computed while a model trains."""
+        return "mixture" not in self.training_tensors
+
+    def training_item(self, name: str, index: int) -> torch.Tensor:
+        """``mixture``, ``sources``, ``teacher``, ``images`` or ``frames`` of one training mixture, as training reads it.
+
+        Raises
+        ------
+        DataError
+            For a streamed pool that no run reads.
+        """
+        if name in self.training_tensors:
+            return self.training_tensors[name][index : index + 1]
+        if not self.runs:
+            raise DataError(f"no run is trained on {self.key}, whose pool is streamed; nothing reads it")
+        config = resolve(self.profile, next(iter(self.runs.values())))
+        pool = open_pool(config, self.folder / "features", self.store.folder, workers=0)
+        return pool.batch(np.array([index]))[name]
 
     def model_path(self, run_id: str) -> Path:
         """Checkpoint of a run."""
@@ -142,13 +171,25 @@ class Evidence:
         best = {run_id: read_json(self.results / "runs" / run_id / "cost.json") for run_id in self.runs}
         return max(best, key=lambda run_id: best[run_id]["best_val_si_sdr_db"])
 
+    @property
+    def recorded(self) -> bool:
+        """Whether the dataset is recordings: no seeds drew them, and nothing promises that they can be learned."""
+        return self.profile.is_recorded(self.dataset)
+
     def is_trained(self, run_id: str) -> bool:
-        """Whether a run had enough steps, at a rate at which they teach, to be judged by what it learned."""
+        """Whether a run had enough steps, at a rate at which they teach, to be judged by what it learned.
+
+        Never on recordings: that little can be learned from some of them is a result and no fault.
+        """
+        if self.recorded:
+            return False
         training = resolve(self.profile, self.runs[run_id]).training
         return training.steps >= TRAINED_STEPS and training.schedule == "code"  # the paper's rate is a tenth of it
 
     def encoder_is_trained(self, modality: str) -> bool:
-        """Whether the ``image`` or ``audio`` encoder is pretrained, or had enough steps."""
+        """Whether the ``image`` or ``audio`` encoder is pretrained, or had enough steps; never judged on recordings."""
+        if self.recorded:
+            return False
         settings = getattr(self.encoders, modality)
         return settings.kind != "mini" or settings.steps >= TRAINED_ENCODER_STEPS
 
@@ -156,7 +197,7 @@ class Evidence:
 def _read_csv(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise DataError(f"{path} is missing; `make figures` writes it")
-    return pd.read_csv(path, dtype={"clip_id": str, "mixture_id": str, "labels": str})
+    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str))
 
 
 def gather(plan: Plan, results: Path) -> list[Evidence]:

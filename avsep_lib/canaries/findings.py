@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+NOT_APPLICABLE = "not applicable"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -16,10 +18,10 @@ class Finding:
         Quantity, with its unit.
     value : float
     limit : str
-        For example ``">= 3"``; empty where the number is only noted.
+        For example ``">= 3"``; empty where the number is only noted, `NOT_APPLICABLE` where there is none.
     passed : bool
     culprit : str
-        The first thing that breaks the limit, for the message.
+        The first thing that breaks the limit, for the message; or why a check does not apply.
     """
 
     what: str
@@ -29,6 +31,8 @@ class Finding:
     culprit: str = ""
 
     def __str__(self) -> str:
+        if self.limit == NOT_APPLICABLE:
+            return f"{self.what}: {NOT_APPLICABLE}, {self.culprit}"
         limit = f" (must be {self.limit})" if self.limit else ""
         return f"{self.what} = {self.value:.6g}{limit}" + (f", first: {self.culprit}" if self.culprit else "")
 
@@ -53,6 +57,11 @@ def none_of(what: str, culprits: list) -> Finding:
 def noted(what: str, value: float) -> Finding:
     """A number without a limit: the results are not such that it could be judged."""
     return Finding(what, float(value), "", True)
+
+
+def not_applicable(what: str, why: str) -> Finding:
+    """A check that these results give nothing to look at for; it is said, and does not pass for one that was made."""
+    return Finding(what, 0.0, NOT_APPLICABLE, True, why)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pandas as pd
 from avsep_lib import audio as front_end
 from avsep_lib.canaries.evidence import Evidence
 from avsep_lib.canaries.features import pool_items, worst_difference
-from avsep_lib.canaries.findings import Finding, at_most, none_of
+from avsep_lib.canaries.findings import Finding, at_most, none_of, not_applicable
 
 SEEDS = ("melody_seed", "recording_seed", "drawing_seed")
 SPLIT_OF_LIST = {"pool": "train", "val": "val", "test": "test"}
@@ -38,17 +38,24 @@ def feature_difference(evidence: Evidence) -> float:
     return worst_difference(evidence, "mixture", items, expected)[0]
 
 
+def shared_seeds(provenance: pd.DataFrame) -> Finding:
+    """Seeds that occur in more than one split, of the kinds that the provenance has."""
+    what, kinds = "melody, recording or drawing seeds in several splits", [name for name in SEEDS if name in provenance]
+    if not kinds:
+        return not_applicable(what, "recordings were drawn by no seed")
+    return none_of(what, [s for name in kinds for s in in_several_splits(provenance[name], provenance.split)])
+
+
 def test_clip_in_train(evidence: Evidence) -> list[Finding]:
     """Splits share no video, no file, no sound and no seed, and training reads the training list's clips."""
     table, provenance = evidence.store.table, evidence.table("provenance")
     sounds = pd.Series([sha256(np.ascontiguousarray(evidence.store.waveform(c))).hexdigest() for c in table.clip_id])
-    shared_seeds = [s for name in SEEDS for s in in_several_splits(provenance[name], provenance.split)]
     named = dict(zip(sounds, table.clip_id))
     return [
         none_of("videos in several splits", in_several_splits(table.video_id, table.split)),
         none_of("audio files in several splits", in_several_splits(table.sha256, table.split)),
         none_of("decoded sounds in several splits", [named[s] for s in in_several_splits(sounds, table.split)]),
-        none_of("melody, recording or drawing seeds in several splits", shared_seeds),
+        shared_seeds(provenance),
         none_of("clips in a list of another split", foreign_clips(table, evidence.lists)),
         at_most("training features against the listed clips, relative difference", feature_difference(evidence), 0.01),
     ]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from safetensors import safe_open
 
-from avsep_lib import mixtures, train
-from avsep_lib.canaries.evidence import Evidence
-from avsep_lib.canaries.findings import Finding, none_of, noted
+from avsep_lib import mixtures, training_data
+from avsep_lib.canaries.evidence import Evidence, spread
+from avsep_lib.canaries.findings import Finding, none_of, not_applicable, noted
 from avsep_lib.embedded.plan import plan_clips
-from avsep_lib.files import read_json, sha256_text
+from avsep_lib.files import read_json, sha256_file, sha256_text
 
 METRICS = ["sdr_db", "si_sdr_db"]
+N_FILES = 16  # sound files of recordings that are hashed again
 PURPOSES = ("melody", "recording", "drawing")
 
 
@@ -55,7 +56,7 @@ def same_batches(evidence: Evidence, pairs: list[tuple[str, str]]) -> list[str]:
     """Pairs of runs whose training went through the pool in the same order."""
     n = evidence.mixtures.pool_size
     seeds = {run_id: trained_seed(evidence.model_path(run_id)) for pair in pairs for run_id in pair}
-    first_epoch = {run_id: train.batch_indices(seed, 0, n, n).tolist() for run_id, seed in seeds.items()}
+    first_epoch = {run_id: training_data.batch_indices(seed, 0, n, n).tolist() for run_id, seed in seeds.items()}
     return [f"{a} and {b}" for a, b in pairs if first_epoch[a] == first_epoch[b]]
 
 
@@ -78,20 +79,57 @@ def clip_seeds(evidence: Evidence, seed: int) -> set[tuple]:
     return {(clip.clip_id, purpose, clip.seed(purpose)) for clip in clips for purpose in PURPOSES}
 
 
+def rendered_clips(evidence: Evidence) -> list[Finding]:
+    """Clips were rendered with the seeds that the plan gives them, and another base seed plans others."""
+    provenance, base = evidence.table("provenance"), evidence.profile.datasets[evidence.dataset].seed
+    rendered = {(clip_id, p, s) for p in PURPOSES for clip_id, s in provenance[f"{p}_seed"].items()}
+    return [
+        none_of("clips whose seeds are not the planned ones", sorted(rendered ^ clip_seeds(evidence, base))),
+        none_of("clips that another seed does not change", sorted(rendered & clip_seeds(evidence, base + 1))),
+    ]
+
+
+def recorded_clips(evidence: Evidence) -> list[Finding]:
+    """What can be looked at where no seed drew the clips: their files are those that were audited, and none too many."""
+    return [
+        not_applicable("clips whose seeds are not the planned ones", "recordings were drawn by no seed"),
+        none_of("sound files that are not those of the manifest", changed_files(evidence)),
+        none_of("clips used although the audit dropped them, or does not know them", dropped_clips(evidence)),
+    ]
+
+
+def changed_files(evidence: Evidence) -> list[str]:
+    """Clips, a few spread over the manifest, whose sound file is missing or has another SHA-256 than the manifest."""
+    manifest, folder = evidence.table("manifest"), evidence.source / "dataset"
+    chosen = manifest.loc[spread(list(manifest.index), N_FILES)]
+    files = {row.clip_id: (folder / row.audio, row.sha256) for row in chosen.itertuples()}
+    return [clip for clip, (path, known) in files.items() if not path.is_file() or sha256_file(path) != known]
+
+
+def dropped_clips(evidence: Evidence) -> list[str]:
+    """Clips of the mixture lists that the audit did not keep; DataError when there is no audit."""
+    audit = evidence.table("audit")
+    kept = set(audit.index[audit["status"] == "kept"])
+    used = {clip for table in evidence.lists.values() for clip in table.clip_id}
+    return sorted(used - kept)
+
+
 def unused_seed(evidence: Evidence) -> list[Finding]:
-    """Another seed gives other weights, scores, batches, mixtures and clips; the same seed gives the same again."""
+    """Another seed gives other weights, scores, batches, mixtures and clips; the same seed gives the same again.
+
+    Recordings have no seed: instead, their files are those of the manifest, and only audited ones are used.
+    """
     pairs, seed = twins(evidence), evidence.mixtures.seed
     written = read_json(evidence.folder / "mixtures" / "mixtures.json")["sha256"]
     again, other = list_hashes(evidence, seed), list_hashes(evidence, seed + 1)
-    provenance, base = evidence.table("provenance"), evidence.profile.datasets[evidence.dataset].seed
-    rendered = {(clip_id, p, s) for p in PURPOSES for clip_id, s in provenance[f"{p}_seed"].items()}
+    unchanged = [name for name in written if other[name] == written[name]]
+    lists = "lists that another seed does not change"
     return [
         counted(pairs),
         none_of("pairs with the same weights", same_weights(evidence, pairs)),
         none_of("pairs with the same scores", same_scores(evidence, pairs)),
         none_of("pairs with the same order of batches", same_batches(evidence, pairs)),
         none_of("lists that the same seed does not give again", [n for n in written if written[n] != again[n]]),
-        none_of("lists that another seed does not change", [n for n in written if other[n] == written[n]]),
-        none_of("clips whose seeds are not the planned ones", sorted(rendered ^ clip_seeds(evidence, base))),
-        none_of("clips that another seed does not change", sorted(rendered & clip_seeds(evidence, base + 1))),
+        noted(lists, len(unchanged)) if evidence.recorded else none_of(lists, unchanged),  # few clips, few matchings
+        *(recorded_clips(evidence) if evidence.recorded else rendered_clips(evidence)),
     ]

@@ -79,8 +79,7 @@ def click_shifts(audio: AudioSettings) -> tuple[float, float]:
 def stored_features(evidence: Evidence) -> tuple[int, float]:
     """Frames of the training spectrograms; largest difference between a validation mixture and its references' sum."""
     folder = evidence.folder / "features"
-    with safe_open(folder / "train.safetensors", framework="pt") as file:
-        n_frames = file.get_slice("mixture").get_shape()[-1]
+    n_frames = evidence.training_item("mixture", 0).shape[-1]
     with safe_open(folder / "val.safetensors", framework="pt") as file:
         mixture, references = file.get_tensor("waveform"), file.get_tensor("references")
     n_samples = references.shape[-1]
