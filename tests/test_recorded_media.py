@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from fractions import Fraction
 
@@ -308,6 +310,45 @@ def test_a_process_that_dies_takes_only_its_own_task_along():
     assert results == {i: i**2 for i in range(8) if i != 3}
 
 
+def test_a_video_on_which_the_decoder_dies_is_unreadable(tmp_path, monkeypatch):
+    todo = [(str(write_video(tmp_path / f"{i}.mp4", pictures(4), melody(i, 0.5))), HOW) for i in range(2)]
+    died = lambda work, tasks, workers, name: iter([(0, pool.Died()), (1, work(tasks[1]))])  # noqa: E731
+    monkeypatch.setattr(media, "run_all", died)
+    results = media.decode_all(todo, tmp_path / "media", 2)
+    assert [r.problem for r in results] == ["unreadable", ""]
+    assert "crashed" in results[0].detail
+    monkeypatch.undo()
+    assert media.decode_all(todo, tmp_path / "media", 0)[0].problem == ""  # it is tried again: memory may have run out
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from avsep_lib.recorded.media import Decoding, decode_all
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    decode_all([(str(path), Decoding(8, 16000, 48)) for path in sorted(folder.glob("*.mp4"))], folder / "media", 2)
+"""
+
+
+def test_a_killed_run_leaves_nothing_half_and_loses_nothing(tmp_path):
+    videos = [write_video(tmp_path / f"{i:02d}.mp4", pictures(N), melody(i)) for i in range(40)]
+    (tmp_path / "run.py").write_text(KILLED)
+    run = subprocess.Popen([sys.executable, tmp_path / "run.py", tmp_path], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(done := list((tmp_path / "media").glob("*/media.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    run.kill()
+    run.wait()
+    time.sleep(0.3)  # its workers end by themselves
+    done = {path: path.stat().st_mtime_ns for path in (tmp_path / "media").glob("[!.]*/media.json")}
+    assert 3 <= len(done) < 40
+    results = media.decode_all([(str(path), Decoding(8, 16000, 48)) for path in videos], tmp_path / "media", 0)
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    assert len({r.folder for r in results}) == 40
+    assert all(len(os.listdir(r.folder)) == N + 2 for r in results)
+
+
 def test_two_processes_give_what_one_gives(tmp_path):
     videos = [write_video(tmp_path / f"{i}.mp4", pictures(4), melody(i, 0.5)) for i in range(3)]
     todo = [
@@ -421,7 +462,10 @@ def test_measures_of_good_pictures(folder):
 def test_a_still_picture(tmp_path):
     frames = np.repeat(pictures(1), 5, axis=0)
     assert measure_frames(write_frames(tmp_path / "still", frames))[0]["still"]
-    frames[3, :24, :32] += 40
+    write_video(tmp_path / "a.mp4", np.repeat(frames[:1], N, axis=0), melody(1))
+    decoded(tmp_path / "a.mp4", tmp_path / "out")
+    assert measure_frames(tmp_path / "out")[0]["still"]
+    frames[3, :8, :8] += 40
     assert not measure_frames(write_frames(tmp_path / "moves", frames))[0]["still"]
 
 

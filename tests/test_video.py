@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import av
 import numpy as np
 import pytest
+from av.sidedata.sidedata import Type
+from recorded_fixture import melody, pictures, write_video
 
 from avsep_lib.errors import DataError
-from avsep_lib.video import decode_video, encode_video
+from avsep_lib.video import decode_video, display_matrix, encode_video, upright
 
 RATE, FPS, SECONDS = 16000, 10, 3
 
@@ -88,3 +92,46 @@ def remux(source, target, kinds, movflags):
             if packet.dts is not None and packet.stream.index in pairs:
                 packet.stream = pairs[packet.stream.index]
                 made.mux(packet)
+
+
+@pytest.mark.parametrize(
+    ("layout", "gains"), [("mono", (1.0,)), ("stereo", (1.0, 0.5)), ("5.1", (1.0, 0, 0.5, 0, 0, 0))]
+)
+def test_channels_are_averaged(tmp_path, layout, gains):
+    """FFmpeg's own mixing adds channels up (a factor of 0.71 for each of two), which overloads loud recordings."""
+    path = write_video(tmp_path / "a.mkv", pictures(8), np.stack([g * melody(1, 1.0) for g in gains]), layout=layout)
+    _, sound = decode_video(path, 8, 16000)
+    assert np.std(sound) / np.std(melody(1, 1.0)) == pytest.approx(np.mean(gains), rel=0.07)
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_rotated_video(tmp_path, degrees):
+    picture = np.full((48, 64, 3), 30, np.uint8)
+    picture[:24, :32] = 220
+    write_video(tmp_path / "a.mp4", np.stack([picture] * 8), melody(1, 1.0), rotation=degrees)
+    frames, _ = decode_video(tmp_path / "a.mp4", 8, 16000)
+    shown = np.rot90(picture, degrees // 90)
+    assert frames.shape[1:] == shown.shape
+    assert np.abs(frames[0].astype(float) - shown).mean() < 6
+
+
+@pytest.mark.parametrize(
+    "matrix", [(a, 0, 0, d) for a in (1, -1) for d in (1, -1)] + [(0, b, c, 0) for b in (1, -1) for c in (1, -1)]
+)
+def test_every_quarter_turn_and_mirror_image(matrix):
+    """Each pixel lands where the matrix says."""
+    a, b, c, d = matrix
+    picture = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
+    shown = upright(picture, matrix)
+    places = {(a * x + c * y, b * x + d * y): picture[y, x, 0] for y in range(2) for x in range(3)}
+    left, top = min(x for x, _ in places), min(y for _, y in places)
+    assert {(x - left, y - top): value for (x, y), value in places.items()} == {
+        (x, y): shown[y, x, 0] for y in range(shown.shape[0]) for x in range(shown.shape[1])
+    }
+
+
+def test_another_angle_is_refused():
+    turned = np.array([46341, 46341, 0, -46341, 46341, 0, 0, 0, 1 << 30], np.int32)
+    frame = SimpleNamespace(side_data={Type.DISPLAYMATRIX: turned.tobytes()})
+    with pytest.raises(DataError, match=r"0\.707, .* is no quarter turn"):
+        display_matrix(frame)

@@ -4,8 +4,9 @@ Conventions
 -----------
 Levels are RMS in dB relative to full scale (dBFS) of the channels' mean. A sample is clipped when it lies in a run of at
 least `CLIPPED_RUN` samples of its channel whose magnitude is `CLIPPED_AT` or more; a single full-scale peak is not.
-Pictures stand still when each differs from the one before by less than `STILL_LEVELS` of 255 grey levels on average over
-a 16 x 16 thumbnail.
+Pictures stand still when no pixel of their grey 16 x 16 thumbnails differs from that of the first picture by
+`STILL_LEVELS` of 255 levels or more. Measured: noisy stills after H.264 (CRF 18 to 42) reach 1 to 5 levels, the drawn
+performers of the embedded dataset, which move little, 16 at least and 62 in the median.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from avsep_lib.sound_files import open_sound
 
 CLIPPED_AT, CLIPPED_RUN = 0.999, 3
 THUMBNAIL = 16  # pixels
-STILL_LEVELS = 1.0
+STILL_LEVELS = 6.0
 
 Findings = dict[str, str]  # problem (one of settings.PROBLEMS) to what exactly was found
 
@@ -175,13 +176,12 @@ def _folder_problem(folder: Path, error: OSError) -> Findings:
 def _look(folder: Path, n: int) -> tuple[list[tuple[int, int]], bool]:
     """Different sizes (width, height) in the order in which they occur, and whether the picture never changes."""
     sizes: dict[tuple[int, int], None] = {}
-    still, before = True, None
+    still, first = True, None
     for number in range(1, n + 1):
         size, small = _thumbnail(folder / f"{number:06d}.jpg")
         sizes[size] = None
-        if before is not None:
-            still &= float(np.abs(small - before).mean()) < STILL_LEVELS
-        before = small
+        first = small if first is None else first
+        still &= float(np.abs(small - first).max()) < STILL_LEVELS
     return list(sizes), still
 
 
