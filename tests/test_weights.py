@@ -33,7 +33,7 @@ from avsep_lib.encoders.shapes import HTSAT, clap_shapes, clap_text_shapes, clip
 from avsep_lib.encoders.towers import clap_config, clap_tower, htsat_module
 from avsep_lib.encoders.unpickle import chosen
 from avsep_lib.encoders.waveforms import fill, resample
-from avsep_lib.encoders.weights import save_weights
+from avsep_lib.encoders.weights import content_key, save_weights
 from avsep_lib.errors import ConfigError, WeightsError
 from avsep_lib.files import sha256_file
 from avsep_lib.models.visual import DilatedResNet18, load_trunk
@@ -540,6 +540,13 @@ class Intruder:
         return exec, (code,)
 
 
+class Leaver:
+    """Ends the process that opens it as if all were well."""
+
+    def __reduce__(self):
+        return sys.exit, (0,)
+
+
 def test_a_pickle_is_opened_only_when_trusted_and_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_TOKEN", "secret")
     file, seen, out = tmp_path / "found.pt", tmp_path / "seen.json", tmp_path / "out.safetensors"
@@ -561,6 +568,11 @@ def test_a_pickle_is_opened_only_when_trusted_and_elsewhere(tmp_path: Path, monk
     assert "SOME_TOKEN" not in environment
     assert environment["HF_HUB_OFFLINE"] == "1"
     assert not list(tmp_path.glob("*.safetensors")), "nothing half-written is left"
+    with pytest.raises(WeightsError, match=r"cannot be written \(File exists\); choose another --out"):
+        convert(file, "clap", file / "out.safetensors")
+    torch.save(Leaver(), file)
+    with pytest.raises(WeightsError, match="could not be converted: exit code 0"):
+        convert(file, "clap", out)
 
 
 def test_laions_numbers_pass_the_restricted_unpickler(clap, folder: Path, capsys) -> None:
@@ -682,6 +694,19 @@ def test_a_file_of_the_hubs_cache_is_used_without_asking(clip, tmp_path: Path) -
     done, _ = checked(tmp_path, HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "in place" in done.stdout
+    code = (
+        "from avsep_lib.encoders import load_image_encoder; from avsep_lib.encoders.settings import ImageEncoderSettings;"
+        "print(load_image_encoder(ImageEncoderSettings(kind='clip'), 'unused').key)"
+    )
+    closed = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=os.environ | closed,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == content_key(clip[0], {"model": "ViT-B-32-quickgelu", "image_size": 224}), done.stderr
 
 
 def test_files_in_place_pass_without_loading_torch(clip, clap, tmp_path: Path) -> None:

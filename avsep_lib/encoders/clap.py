@@ -81,7 +81,8 @@ def load_clap(settings: AudioEncoderSettings) -> ClapAudioEncoder:
     """Open CLAP from `settings.weights`: the audio tower, and the text tower where a tokenizer is named.
 
     `weights` is a safetensors file with ``audio_branch.*`` and ``audio_projection.*``, alone or among the rest of a
-    CLAP checkpoint (also with ``module.`` before every name), or a folder with such a ``clap.safetensors``.
+    CLAP checkpoint (also with ``module.`` before every name), or a folder with such a ``clap.safetensors``. Nothing is
+    fetched by tag, even with an open hub: LAION publishes pickles only, and those are converted once, by hand.
 
     Raises
     ------

@@ -9,11 +9,16 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from avsep_lib.encoders.files import SAFE
+from avsep_lib.encoders.files import SAFE, digest, read_header
+from avsep_lib.encoders.kinds import clap_model, layout_of, select
 from avsep_lib.encoders.sources import PUBLISHED
 from avsep_lib.errors import WeightsError
-from avsep_lib.files import atomic_path, sha256_file
+from avsep_lib.files import atomic_path
+
+if TYPE_CHECKING:
+    from torch import nn
 
 KEPT = ("PATH", "LD_LIBRARY_PATH", "LANG", "TMPDIR", "SYSTEMROOT")  # of the environment; no keys, tokens or proxies
 CLOSED = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
@@ -42,7 +47,7 @@ def check_trust(file: Path, trust: bool, sha256: str) -> None:
         raise WeightsError(f"{file} is missing; `avsep weights where` lists what to fetch")
     if file.suffix == SAFE:
         raise WeightsError(f"{file} is a safetensors file already; name it in the profile as it is")
-    found = sha256_file(file)
+    found = digest(file)
     known = next((f" ({name})" for start, name in PUBLISHED.items() if found.startswith(start)), "")
     if not trust:
         raise WeightsError(
@@ -81,10 +86,13 @@ def convert(file: Path, kind: str, out: Path, *, trust: bool, sha256: str, text:
     if text and kind != "clap":
         raise WeightsError(f"--text is for --kind clap, not {kind}; CLIP's text tower is always kept")
     check_trust(file, trust, sha256)
-    with atomic_path(out) as temporary:
-        report = _unpickled(file.resolve(), kind, sha256.lower(), temporary.resolve(), text)
-        verify(temporary, kind, text)
-    return Conversion(out, sha256_file(out), report["how"], report["tensors"], tuple(report["left_out"]))
+    try:
+        with atomic_path(out) as temporary:
+            report = _unpickled(file.resolve(), kind, sha256.lower(), temporary.resolve(), text)
+            verify(temporary, kind, text)
+    except OSError as error:
+        raise WeightsError(f"{out} cannot be written ({error.strerror}); choose another --out") from None
+    return Conversion(out, digest(out), report["how"], report["tensors"], tuple(report["left_out"]))
 
 
 def _unpickled(file: Path, kind: str, sha256: str, out: Path, text: bool) -> dict:
@@ -96,27 +104,31 @@ def _unpickled(file: Path, kind: str, sha256: str, out: Path, text: bool) -> dic
         done = subprocess.run(
             [*command, *map(str, options)], env=environment, cwd=home, capture_output=True, text=True, check=False
         )
-    lines, errors = done.stdout.strip().splitlines(), done.stderr.strip().splitlines()
-    if done.returncode:
-        words = errors[-1].removeprefix("WeightsError: ") if errors else f"exit code {done.returncode}"
-        raise WeightsError(words if words.startswith(str(file)) else f"{file} could not be opened: {words}")
-    return json.loads(lines[-1])
+    report = _last_line(done.stdout)
+    if done.returncode or not report.startswith("{"):
+        words = _last_line(done.stderr).removeprefix("WeightsError: ") or f"exit code {done.returncode}"
+        raise WeightsError(words if words.startswith(str(file)) else f"{file} could not be converted: {words}")
+    return json.loads(report)
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or [""])[-1]
 
 
 def verify(path: Path, kind: str, text: bool) -> None:
     """Load a converted file strictly into its network; WeightsError when it does not fit."""
-    from avsep_lib.encoders.files import read_header
-    from avsep_lib.encoders.kinds import clap_model, layout_of, select
     from avsep_lib.encoders.weights import load_selected
 
-    shapes, _ = read_header(path, "Convert it again")
+    again = "Convert it again"
+    shapes, _ = read_header(path, again)
     model = clap_model(shapes) or "HTSAT-tiny"
     for part in (kind, "clap_text") if text else (kind,):
-        selection = select(shapes, layout_of(part, model), path, "Convert it again")
-        load_selected(_network(part, model), path, selection, "Convert it again")
+        layout = layout_of(part, model)
+        load_selected(_network(part, model), path, select(shapes, layout, path, again), again)
 
 
-def _network(kind: str, model: str):
+def _network(kind: str, model: str) -> nn.Module:
+    """The network of a kind, randomly initialised."""
     if kind == "clip":
         import open_clip
 

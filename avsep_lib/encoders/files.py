@@ -89,9 +89,17 @@ def _parsed(header: Any) -> tuple[dict[str, str], Shapes, int]:
     return metadata, shapes, max((int(entry["data_offsets"][1]) for entry in header.values()), default=0)
 
 
+def digest(path: Path) -> str:
+    """Hex SHA-256 of a file; WeightsError when it cannot be read."""
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror}); look at its permissions") from None
+
+
 def check_sha256(path: Path, expected: str, setting: str) -> None:
     """WeightsError unless `expected` is empty or the SHA-256 of the file."""
-    if expected and (found := sha256_file(path)) != expected.lower():
+    if expected and (found := digest(path)) != expected.lower():
         raise WeightsError(
             f"{path} has the SHA-256 {found}, and {setting} says {expected}: it is another file, or it was changed. "
             f"Fetch it again, or correct {setting} if you know the file"

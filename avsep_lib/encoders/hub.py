@@ -44,6 +44,8 @@ def check_reachable(source: Source) -> None:
 
 def fetched(source: Source) -> Path:
     """Path of the file in the cache, fetched if need be; WeightsError when that fails."""
+    if found := cached(source):
+        return found
     check_reachable(source)
     try:
         return Path(_client().hf_hub_download(source.hub, source.file, etag_timeout=SECONDS))

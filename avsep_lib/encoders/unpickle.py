@@ -1,7 +1,7 @@
 """Open one published pickle and keep its tensors. Runs as a process of its own; see `avsep_lib.encoders.convert`.
 
 A pickle can run any code when it is opened. Nothing else in the project opens one without PyTorch's restricted
-unpickler, and nothing imports this module: `convert` starts it, when a person has said ``--trust-pickle`` and named the
+unpickler, and no other module imports this one: `convert` starts it, when a person has said ``--trust-pickle`` and named the
 SHA-256.
 """
 

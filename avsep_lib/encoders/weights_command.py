@@ -6,11 +6,10 @@ import argparse
 from pathlib import Path
 
 from avsep_lib.encoders.convert import convert
-from avsep_lib.encoders.files import SAFE, n_values, read_header
+from avsep_lib.encoders.files import SAFE, digest, n_values, read_header
 from avsep_lib.encoders.kinds import clap_model, layout_of, recognise, select
 from avsep_lib.encoders.sources import CLIP, SOURCES, TOKENIZER
 from avsep_lib.errors import WeightsError
-from avsep_lib.files import sha256_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +60,7 @@ def show_check(arguments: argparse.Namespace) -> None:
         raise WeightsError(f"{path} is missing or no file; {way_out}")
     if path.suffix != SAFE:
         raise WeightsError(
-            f"{path} is no safetensors file and was not opened. Its SHA-256 is {sha256_file(path)}; if it is a "
+            f"{path} is no safetensors file and was not opened. Its SHA-256 is {digest(path)}; if it is a "
             "published checkpoint, `avsep weights convert` makes safetensors of it"
         )
     shapes, metadata = read_header(path, way_out)
@@ -70,7 +69,7 @@ def show_check(arguments: argparse.Namespace) -> None:
         raise WeightsError(f"{path} is {recognise(shapes)}; no encoder here takes it. {SOURCES['clip'].way_out()}")
     selection = select(shapes, layout_of(kind, clap_model(shapes) or "HTSAT-tiny"), path, SOURCES[kind].way_out())
     print(f"{path}: {recognise(shapes)}; {len(shapes)} tensors, {n_values(shapes):,} values")
-    print(f"SHA-256 {sha256_file(path)}")
+    print(f"SHA-256 {digest(path)}")
     if "source" in metadata:
         print(f"converted from {metadata['source']}, SHA-256 {metadata.get('source_sha256', 'unknown')}")
     print(f"for the profile: {SOURCES[kind].setting}: {path}")
