@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NOT_NAMED = "#B5B5B5"
 BAR = "#8C8C8C"
 MIN_HALF_WIDTH = 0.5  # dB: an axis is never zoomed into noise
+CROWD = 16  # names in a panel with more points than can be named
 TINT = 0.12  # of the side of zero on which a fusion is better
 
 
@@ -61,7 +62,7 @@ def fusion_figure(
 
     Notes
     -----
-    Of more than `MANY` instruments those with the largest and the smallest gains have a line and a name.
+    Of more than `MANY` instruments those with the largest and the smallest gains have a line, and the first and last of them a name.
     """
     axes = figure.subplot_mosaic([["gains", TRANSIENCE.column], ["gains", COMPLEXITY.column]], width_ratios=(1, 1.05))
     groups = {row: group for row, group in (groups or {}).items() if set(group) & set(gains["instrument"])}
@@ -75,9 +76,10 @@ def fusion_figure(
         against_index(axes[index.column], gains, character[index.column], index, line, needed, rows, colors)
     axes[TRANSIENCE.column].set_title("Does its sound decide it?")
     _group_legend(figure, groups)
+    named = gains if len(gains) <= MANY else gains.iloc[ends_of(range(len(gains)), CROWD)]
     figure.draw_without_rendering()  # labels are placed on the final layout
     for index in INDICES:
-        _names(axes[index.column], extremes, character[index.column])
+        _names(axes[index.column], named, character[index.column])
     return figure
 
 

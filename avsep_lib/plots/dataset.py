@@ -90,7 +90,7 @@ def sheet_height(pictures: Mapping[str, np.ndarray], row: float = 1.4, columns: 
     return row * max(-(-len(pictures) // columns), 1)
 
 
-def contact_sheet(figure: Figure, pictures: Mapping[str, np.ndarray], columns: int = 6) -> Figure:
+def contact_sheet(figure: Figure, pictures: Mapping[str, np.ndarray], columns: int = 6, line: int = 18) -> Figure:
     """Frames with their labels; one sentence where there are none.
 
     Parameters
@@ -100,6 +100,8 @@ def contact_sheet(figure: Figure, pictures: Mapping[str, np.ndarray], columns: i
         Label and picture, in order.
     columns : int
         Pictures per row.
+    line : int
+        Characters of a label that stand on one line.
     """
     if not pictures:
         figure.text(
@@ -110,7 +112,7 @@ def contact_sheet(figure: Figure, pictures: Mapping[str, np.ndarray], columns: i
     axes = figure.subplots(rows, columns, squeeze=False).flat
     for (label, picture), ax in zip(pictures.items(), axes):  # pictures first: zip takes one more of what comes first
         ax.imshow(picture, interpolation="lanczos")
-        ax.set_xlabel(spoken(label), fontsize=8, labelpad=3)
+        ax.set_xlabel(spoken(label, line=line), fontsize=8, labelpad=3)
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     for ax in axes:  # what is left of the grid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -45,9 +46,10 @@ def shown_name(name: str, longest: int = LONGEST) -> str:
     return text.replace("$", r"\$")
 
 
-def spoken(name: str) -> str:
-    """`shown_name` of a label; the parts of a duet on two lines."""
-    return " and\n".join(map(shown_name, name.split("|")))
+def spoken(name: str, longest: int = LONGEST, line: int = 0) -> str:
+    """`shown_name` of a label; the parts of a duet on two lines, and those longer than `line` on several."""
+    parts = [shown_name(part, longest) for part in name.split("|")]
+    return " and\n".join("\n".join(textwrap.wrap(part, line)) if line else part for part in parts)
 
 
 def ends(items: Sequence[Item], n: int = MANY) -> list[Item]:

@@ -165,7 +165,7 @@ def _head_row(
     _time_axis(middle, audio, labels=False).set_xticks([])
     middle.set_title(head, fontsize=9.5, loc="center", pad=17)
     for ax, label in ((left, example.instruments[0]), (middle, "mixture"), (right, example.instruments[1])):
-        ax.text(0.5, 1.03, spoken(label), transform=ax.transAxes, ha="center", va="bottom", fontsize=8.5)
+        ax.text(0.5, 1.03, spoken(label, longest=16), transform=ax.transAxes, ha="center", va="bottom", fontsize=8.5)
     for ax, frame in zip((left, right), example.frames):
         ax.imshow(frame)
         ax.set_anchor("N")
