@@ -366,6 +366,14 @@ def test_a_truncated_video_is_named(bench, video, tmp_path):
             ask(bench, tmp_path / "v.mp4", images=None, crops=["0,0,32,48", "32,0,32,48"])
 
 
+def test_a_video_with_a_name_that_is_no_text_is_refused(bench, video, tmp_path):
+    content = bytearray(video.read_bytes())
+    content[content.index(b"isomiso2avc1mp41") + 15] = 0xF5
+    (tmp_path / "v.mp4").write_bytes(content)
+    with pytest.raises(DataError, match=r"v\.mp4 is truncated, or neither audio nor video"):
+        ask(bench, tmp_path / "v.mp4")
+
+
 def test_stereo_sound_of_a_video_keeps_its_channels(tmp_path):
     import av
 
@@ -395,7 +403,7 @@ def test_a_crop_that_is_none_is_refused(crop):
 
 
 def test_crops_of_a_recording_without_a_picture(bench):
-    with pytest.raises(DataError, match=r"duo\.wav has no video track.*--images"):
+    with pytest.raises(DataError, match=r"duo\.wav has no video track that can be decoded.*--images"):
         ask(bench, "duo.wav", images=None, crops=["0,0,1,1"])
 
 
@@ -432,6 +440,18 @@ def spoilt(folder: Path, kind: str) -> Path:
 def test_a_recording_that_cannot_be_separated_is_named(bench, tmp_path, kind, message):
     with pytest.raises(DataError, match=rf"{kind}\.wav.*{message}"):
         ask(bench, spoilt(tmp_path, kind))
+
+
+def test_headers_that_lie_are_refused(bench, tmp_path):
+    """An unknown codec, a name that is no text, an impossible rate: bytes that a random test of damage once hit."""
+    wav, path = bytearray((bench / "window.wav").read_bytes()), tmp_path / "x.wav"
+    for place, value, message in (
+        (20, b"\xe7\x03", "no audio track that can be decoded"),
+        (24, b"\x05\0\0\0", "5 samples"),
+    ):
+        path.write_bytes(bytes(wav[:place] + value + wav[place + len(value) :]))
+        with pytest.raises(DataError, match=message):
+            ask(bench, path)
 
 
 def test_a_part_that_is_not_there_is_refused(bench):

@@ -56,7 +56,7 @@ def _opened(path: Path, why: str) -> Any:
 
     try:
         return av.open(str(path))
-    except (av.error.FFmpegError, OSError) as error:
+    except (av.error.FFmpegError, OSError, ValueError) as error:  # ValueError: names that are no text
         more = f"; as audio: {why}" if why else ""
         raise DataError(f"{path} is truncated, or neither audio nor video ({error}{more}); export it again") from None
 
@@ -72,8 +72,8 @@ def read_sound(path: Path, why: str = "") -> tuple[np.ndarray, int, float]:
     import av
 
     with _opened(path, why) as container:
-        if not container.streams.audio:
-            raise DataError(f"{path} has no audio track; name a recording with sound")
+        if not container.streams.audio or container.streams.audio[0].codec_context is None:
+            raise DataError(f"{path} has no audio track that can be decoded; name a recording with sound")
         stream, blocks, begin = container.streams.audio[0], [], None
         resampler = av.AudioResampler(format="fltp", rate=stream.rate)
         try:
@@ -119,8 +119,10 @@ def read_crops(path: str | Path, crops: Sequence[Crop], times: Sequence[float]) 
     if not path.is_file():
         raise DataError(f"video {path} is missing; name a video file")
     with _opened(path, "") as container:
-        if not container.streams.video:
-            raise DataError(f"{path} has no video track, which --crops are cut from; give --images instead")
+        if not container.streams.video or container.streams.video[0].codec_context is None:
+            raise DataError(
+                f"{path} has no video track that can be decoded, which --crops are cut from; give --images instead"
+            )
         container.streams.video[0].thread_type = "AUTO"
         try:
             for frame in _on_screen(container.decode(video=0), times):

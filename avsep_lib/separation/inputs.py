@@ -9,6 +9,9 @@ import numpy as np
 
 from avsep_lib.errors import DataError
 
+BLOCK = 1_000_000  # samples
+RATES = (1_000, 1_000_000)  # Hz; anything else is a damaged header
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -56,6 +59,8 @@ def read_recording(path: str | Path, start: float = 0.0, seconds: float | None =
     if start < 0 or (seconds is not None and seconds <= 0):
         raise DataError(f"recording {path}: start {start:g} s and seconds {seconds} must not be negative or 0")
     samples, rate, clock = _decode(path)
+    if not RATES[0] <= rate <= RATES[1]:
+        raise DataError(f"recording {path} states {rate} samples per second; its header is damaged, export it again")
     if not samples.size:
         raise DataError(f"recording {path} holds no samples; name a file with sound")
     total = samples.shape[1] / rate
@@ -74,8 +79,11 @@ def _decode(path: Path) -> tuple[np.ndarray, int, float]:
     import soundfile
 
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        return samples.T, rate, 0.0
+        with soundfile.SoundFile(path) as file:  # in blocks, because a damaged header may promise any length
+            rate, blocks = file.samplerate, [np.zeros((0, file.channels), np.float32)]
+            while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
+                blocks.append(block)
+        return np.concatenate(blocks).T, rate, 0.0
     except soundfile.LibsndfileError as error:
         from avsep_lib.separation.footage import read_sound
 

@@ -116,13 +116,13 @@ def _by_path(run: str, path: Path, encoder: str | Path | None, audio_encoder: st
 
 def _image_encoder(path: Path) -> ImageEncoder:
     if path.suffix == ".safetensors":
-        return load_image_encoder(ImageEncoderSettings(kind="clip", weights=str(path)), path.parent)
+        return load_image_encoder(ImageEncoderSettings(kind="clip", weights=str(path.resolve())), path.parent)
     return load_image_encoder(_settings(path, "image", ImageEncoderSettings), path)
 
 
 def _audio_encoder(path: Path) -> AudioEncoder:
     if path.suffix == ".safetensors":
-        return load_audio_encoder(AudioEncoderSettings(kind="clap", weights=str(path)), path.parent)
+        return load_audio_encoder(AudioEncoderSettings(kind="clap", weights=str(path.resolve())), path.parent)
     return load_audio_encoder(_settings(path, "audio", AudioEncoderSettings), path)
 
 
