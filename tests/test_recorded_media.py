@@ -192,7 +192,8 @@ def test_a_hole_in_the_sound_is_named_and_a_small_one_filled(tmp_path):
         path = tmp_path / f"gap{gap}.mkv"
         _with_hole(path, gap)
         if gap > 0.25:
-            unusable(path, tmp_path / "out", "unreadable", "hole of")
+            unusable(path, tmp_path / "out", "unreadable", r"hole of 1\.0")
+            unusable(path, tmp_path / "out", "unreadable", r"hole of 0\.[67]", Decoding(FPS, RATE, 48, 1.35, 2.5))
         else:
             _, sound, info = decoded(path, tmp_path / "small")
             assert info["duration_s"] == pytest.approx(2.1, abs=0.1)
@@ -308,6 +309,13 @@ def test_a_process_that_dies_takes_only_its_own_task_along():
     results = dict(pool.run_all(work, list(range(8)), 2, "numbers"))
     assert isinstance(results.pop(3), pool.Died)
     assert results == {i: i**2 for i in range(8) if i != 3}
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_changes_no_result(monkeypatch, capsys, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    assert list(pool.run_all(abs, [-1, -2, 3], 0, "numbers")) == [(0, 1), (1, 2), (2, 3)]
+    assert ("numbers: 100%" in capsys.readouterr().err) == terminal
 
 
 def test_a_video_on_which_the_decoder_dies_is_unreadable(tmp_path, monkeypatch):

@@ -86,7 +86,7 @@ def decode_to_folder(path: Path, folder: Path, how: Decoding) -> dict:
         video = _open(path, how)
         n_samples = _write_sound(path, folder / AUDIO, how.sample_rate, video)
         if not n_samples:
-            raise UnusableVideo("no_audio", f"{path.name} has an empty audio track")
+            raise UnusableVideo("no_audio", f"{path.name} has no sound after {video.start:.2f} s")
         duration = n_samples / how.sample_rate
         n_frames, (width, height) = _write_pictures(path, folder, how, video, duration)
     except UnusableVideo:
@@ -204,18 +204,12 @@ def _write_sound(path: Path, target: Path, sample_rate: int, video: _Video) -> i
 def _resampled(blocks: Iterator[tuple[np.ndarray, int]], sample_rate: int) -> Iterator[np.ndarray]:
     import soxr
 
-    resampler, rate = None, 0
-    for block, block_rate in blocks:
-        if block_rate == sample_rate:
-            yield block
-            continue
-        if resampler is None:
-            resampler, rate = (
-                soxr.ResampleStream(block_rate, sample_rate, 1, dtype="float32", quality="VHQ"),
-                block_rate,
-            )
-        yield resampler.resample_chunk(block)
-    if resampler is not None and rate:
+    resampler = None
+    for block, rate in blocks:
+        if rate != sample_rate and resampler is None:
+            resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="VHQ")
+        yield block if resampler is None else resampler.resample_chunk(block)
+    if resampler is not None:
         yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
@@ -224,16 +218,15 @@ def _sound(path: Path, video: _Video) -> Iterator[tuple[np.ndarray, int]]:
     rate, at, promised = 0, video.start, video.ends["audio"]
     for frame in _frames(path, "audio", video):
         if rate and frame.sample_rate != rate:
-            raise UnusableVideo(
-                "unreadable", f"{path.name} changes its sample rate from {rate} to {frame.sample_rate} Hz"
-            )
+            change = f"from {rate} to {frame.sample_rate} Hz"
+            raise UnusableVideo("unreadable", f"{path.name} changes its sample rate {change}")
         rate = frame.sample_rate
         block, begin = frame_samples(frame).mean(axis=1), at if frame.time is None else float(frame.time)
         if begin < video.start:
             block, begin = block[round((video.start - begin) * rate) :], video.start
         if not len(block):
             continue
-        if (hole := begin - at) > GAP_S and at > video.start:
+        if (hole := begin - at) > GAP_S:
             raise UnusableVideo("unreadable", f"{path.name} has a hole of {hole:.2f} s in its sound at {at:.2f} s")
         if hole > JITTER_S:
             yield np.zeros(round(hole * rate), np.float32), rate
