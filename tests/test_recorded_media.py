@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from fractions import Fraction
 
 import numpy as np
@@ -19,6 +20,7 @@ from avsep_lib.errors import DataError
 from avsep_lib.recorded import media, pool
 from avsep_lib.recorded.decoding import AUDIO, Decoding, UnusableVideo, decode_to_folder, target_size
 from avsep_lib.recorded.measure import SoundMeter, measure_frames, measure_sound
+from avsep_lib.recorded.memory import Memory
 from avsep_lib.sound_files import read_sound
 
 HOW = Decoding(FPS, RATE, 48)
@@ -296,6 +298,17 @@ def test_unreachable_files(tmp_path):
     results = media.decode_all([(str(tmp_path / name), HOW) for name in names], tmp_path / "media", 0)
     assert [r.problem for r in results] == ["missing", "missing", "unreadable", "unreadable"]
     assert all(name in r.detail for name, r in zip(names, results))
+
+
+def test_two_runs_share_a_folder(tmp_path):
+    a, b = Memory(tmp_path), Memory(tmp_path)
+    a.put("one", "1")
+    b.put("two", "2")
+    assert (a.get("one"), a.get("two")) == ("1", None)
+    b.close()
+    a.close()
+    with closing(Memory(tmp_path)) as memory:
+        assert (memory.get("one"), memory.get("two"), memory.get("three")) == ("1", "2", None)
 
 
 def work(task):

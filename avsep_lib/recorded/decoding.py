@@ -29,7 +29,7 @@ PREROLL_S = 1.0  # decoding of a part begins this much earlier: codecs need a ru
 
 
 class UnusableVideo(DataError):
-    """A video that gives no clip; `problem` is one of `settings.PROBLEMS`."""
+    """A video that gives no clip; `problem` is one of `settings.PROBLEMS`, and the message does not name the file."""
 
     def __init__(self, problem: str, message: str) -> None:
         super().__init__(message)
@@ -86,29 +86,29 @@ def decode_to_folder(path: Path, folder: Path, how: Decoding) -> dict:
         video = _open(path, how)
         n_samples = _write_sound(path, folder / AUDIO, how.sample_rate, video)
         if not n_samples:
-            raise UnusableVideo("no_audio", f"{path.name} has no sound after {video.start:.2f} s")
+            raise UnusableVideo("no_audio", f"no sound after {video.start:.2f} s")
         duration = n_samples / how.sample_rate
         n_frames, (width, height) = _write_pictures(path, folder, how, video, duration)
     except UnusableVideo:
         raise
     except DataError as error:
-        raise UnusableVideo("unreadable", f"{path.name}: {error}") from None
+        raise UnusableVideo("unreadable", str(error)) from None
     except (av.error.FFmpegError, EOFError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UnusableVideo("unreadable", f"{path.name} is truncated, corrupt or not a video ({reason})") from None
+        raise UnusableVideo("unreadable", f"truncated, corrupt or not a video ({reason})") from None
     return {"n_frames": n_frames, "duration_s": duration, "width": width, "height": height}
 
 
-def _tracks(container: Any, path: Path) -> dict[str, Any]:
+def _tracks(container: Any) -> dict[str, Any]:
     """First video track (no cover picture) and first audio track."""
     import av
 
     cover = av.stream.Disposition.attached_pic
     videos = [s for s in container.streams.video if not s.disposition & cover]
     if not container.streams.audio:
-        raise UnusableVideo("no_audio", f"{path.name} has no audio track")
+        raise UnusableVideo("no_audio", "no audio track")
     if not videos:
-        raise UnusableVideo("no_frames", f"{path.name} has no video track")
+        raise UnusableVideo("no_frames", "no video track")
     for stream in (videos[0], container.streams.audio[0]):
         stream.thread_count = 1  # the videos are decoded side by side
     return {"video": videos[0], "audio": container.streams.audio[0]}
@@ -121,19 +121,19 @@ def _open(path: Path, how: Decoding) -> _Video:
     firsts, matrix = {}, None
     for kind, problem in (("audio", "no_audio"), ("video", "no_frames")):
         with av.open(str(path)) as container:
-            tracks = _tracks(container, path)
+            tracks = _tracks(container)
             if (frame := next(container.decode(tracks[kind]), None)) is None:
-                raise UnusableVideo(problem, f"{path.name} has an empty {kind} track")
+                raise UnusableVideo(problem, f"an empty {kind} track")
             firsts[kind] = float(frame.time or 0.0)
             if kind == "video":  # once: a frame whose side data was read is not freed before Python looks for cycles
                 matrix = display_matrix(frame)
             ends = {name: _stated_end(container, stream) for name, stream in tracks.items()}
             aspect = float(tracks["video"].sample_aspect_ratio or 1)
-    start, stop = _cut(path, how, firsts, ends)
+    start, stop = _cut(how, firsts, ends)
     return _Video(start, stop, ends, aspect, matrix)
 
 
-def _cut(path: Path, how: Decoding, firsts: dict[str, float], ends: dict[str, float]) -> tuple[float, float]:
+def _cut(how: Decoding, firsts: dict[str, float], ends: dict[str, float]) -> tuple[float, float]:
     """Start and stop in the file's own time stamps."""
     start = max(firsts.values())
     if math.isnan(how.start_s):
@@ -141,7 +141,7 @@ def _cut(path: Path, how: Decoding, firsts: dict[str, float], ends: dict[str, fl
     zero = min(firsts.values())
     start, end = max(start, zero + how.start_s), max(ends.values())
     if end and start >= end:
-        message = f"{path.name} ends at {end - zero:.2f} s; the part begins at {how.start_s:.2f} s"
+        message = f"it ends at {end - zero:.2f} s; the part begins at {how.start_s:.2f} s"
         raise UnusableVideo("too_short", message)
     return start, math.inf if math.isnan(how.end_s) else zero + how.end_s
 
@@ -164,7 +164,7 @@ def _frames(path: Path, kind: str, video: _Video) -> Iterator[Any]:
 
     for early in (video.start - PREROLL_S, None):  # without a usable index, seeking lands behind: then from the start
         with av.open(str(path)) as container:
-            stream = _tracks(container, path)[kind]
+            stream = _tracks(container)[kind]
             if early is not None and early > 0 and not _seek(container, stream, early):
                 continue
             frames = container.decode(stream)
@@ -219,7 +219,7 @@ def _sound(path: Path, video: _Video) -> Iterator[tuple[np.ndarray, int]]:
     for frame in _frames(path, "audio", video):
         if rate and frame.sample_rate != rate:
             change = f"from {rate} to {frame.sample_rate} Hz"
-            raise UnusableVideo("unreadable", f"{path.name} changes its sample rate {change}")
+            raise UnusableVideo("unreadable", f"it changes its sample rate {change}")
         rate = frame.sample_rate
         block, begin = frame_samples(frame).mean(axis=1), at if frame.time is None else float(frame.time)
         if begin < video.start:
@@ -227,7 +227,7 @@ def _sound(path: Path, video: _Video) -> Iterator[tuple[np.ndarray, int]]:
         if not len(block):
             continue
         if (hole := begin - at) > GAP_S:
-            raise UnusableVideo("unreadable", f"{path.name} has a hole of {hole:.2f} s in its sound at {at:.2f} s")
+            raise UnusableVideo("unreadable", f"a hole of {hole:.2f} s in its sound at {at:.2f} s")
         if hole > JITTER_S:
             yield np.zeros(round(hole * rate), np.float32), rate
             at = begin
@@ -240,12 +240,12 @@ def _sound(path: Path, video: _Video) -> Iterator[tuple[np.ndarray, int]]:
         at += len(block) / rate
         if at >= video.stop:
             return
-    _check_end(path, "audio", at, video)
+    _check_end("audio", at, video)
 
 
-def _check_end(path: Path, kind: str, at: float, video: _Video, slack: float = SLACK_S) -> None:
+def _check_end(kind: str, at: float, video: _Video, slack: float = SLACK_S) -> None:
     if at < min(video.ends[kind], video.stop) - slack:
-        message = f"{path.name} is truncated: {kind} ends at {at:.2f} s of {video.ends[kind]:.2f} s"
+        message = f"truncated: {kind} ends at {at:.2f} s of {video.ends[kind]:.2f} s"
         raise UnusableVideo("unreadable", message)
 
 
@@ -259,7 +259,7 @@ def _write_pictures(path: Path, folder: Path, how: Decoding, video: _Video, dura
         size = picture.shape[1::-1]
         Image.fromarray(picture).save(folder / FRAME.format(number), quality=JPEG_QUALITY)
     if not number:
-        raise UnusableVideo("no_frames", f"{path.name} shows no picture after {video.start:.2f} s")
+        raise UnusableVideo("no_frames", f"no picture after {video.start:.2f} s")
     return number, size
 
 
@@ -275,7 +275,7 @@ def _on_screen(path: Path, video: _Video, fps: float, duration: float) -> Iterat
         if k == count:
             return
         shown, length = frame, _length(frame, length)
-    _check_end(path, "video", time + length, video, max(SLACK_S, 2 * length))
+    _check_end("video", time + length, video, max(SLACK_S, 2 * length))
     while shown is not None and k < count and video.start + (k + 0.5) / fps < time + length:
         yield shown
         k += 1

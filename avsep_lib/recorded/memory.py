@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from avsep_lib.errors import DataError
 
 NAME = "known.sqlite"
-BATCH = 50  # facts between two writes to the disk
+SAVE_S = 2.0  # seconds between two writes to the disk
 
 
 class Memory:
@@ -26,28 +27,33 @@ class Memory:
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS facts (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID"
             )
-        self._unsaved = 0
+        self._unsaved: dict[str, str] = {}  # not in an open transaction, which would lock others out
+        self._saved = time.monotonic()
 
     def get(self, key: str) -> str | None:
         """The text remembered under `key`."""
+        if key in self._unsaved:
+            return self._unsaved[key]
         with self._intact():
             found = self._connection.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
         return found[0] if found else None
 
     def put(self, key: str, value: str) -> None:
-        """Remember a text; it is on disk after every `BATCH` of them and after `close`."""
-        with self._intact():
-            self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, value))
-            self._unsaved += 1
-            if self._unsaved >= BATCH:
-                self._connection.commit()
-                self._unsaved = 0
+        """Remember a text; it is on disk `SAVE_S` later, or after `close`."""
+        self._unsaved[key] = value
+        if time.monotonic() - self._saved >= SAVE_S:
+            self._save()
 
     def close(self) -> None:
         """Save and close."""
-        with self._intact():
-            self._connection.commit()
-            self._connection.close()
+        self._save()
+        self._connection.close()
+
+    def _save(self) -> None:
+        with self._intact(), self._connection:
+            self._connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", self._unsaved.items())
+        self._unsaved.clear()
+        self._saved = time.monotonic()
 
     @contextlib.contextmanager
     def _intact(self) -> Iterator[None]:
