@@ -34,7 +34,7 @@ from avsep_lib.settings import (
 
 # Decided by a row's own columns, or for all runs of a profile at once: frames and embeddings are computed once, and
 # test pairs and the size of the pool are what makes two runs comparable.
-NO_SWITCH = ("fusion", "backbone", "frame_size", "embedding_dim", "seed", "pool_size")
+NO_SWITCH = ("fusion", "backbone", "frame_size", "embedding_dim", "seed", "pool_size", "features")
 SWITCHABLE = ("audio", "mixtures", "model", "training")  # sections whose fields a run may switch
 RUN_COLUMNS = ["run_id", "method", "fusion", "alignment", "backbone", "dataset", "seed", "switches"]
 
@@ -390,7 +390,7 @@ def switched_sections(profile: Profile, run: Run) -> dict:
         if key in NO_SWITCH:
             raise ConfigError(
                 f"run {run.run_id!r}: {key!r} cannot be switched; fusion, backbone and seed are columns of runs.csv, "
-                "frame_size, embedding_dim and pool_size belong to the profile"
+                "frame_size, embedding_dim, pool_size and features belong to the profile"
             )
         changes[owners[0]][key] = yaml.safe_load(text)
     return {

@@ -81,6 +81,13 @@ def one_of(names):
     return "|".join(names) or "(?!)"
 
 
+def streamed_clips(run):
+    """The decoded clips, for a run whose training mixtures are computed while it trains."""
+    if PLAN.profile.mixtures.features == "stored":
+        return []
+    return [f"<results>/data/{PLAN.audio_key(run)}/clips/clips.json"]
+
+
 def grid_models(wildcards):
     """Models of the grid on a dataset, without switches."""
     return [f"<results>/runs/{run}/model.safetensors" for run in PLAN.grid_runs(wildcards.dataset)]

@@ -36,6 +36,7 @@ rule features:
         audio=lambda w: PLAN.audio_json(w.key),
         encoder_settings=lambda w: PLAN.encoder_json(w.key, "audio"),
         frame_size=PLAN.profile.model.frame_size,
+        pool=PLAN.profile.mixtures.features,
         clips=lambda w, input: Path(input.clips).parent,
         mixtures=lambda w, input: Path(input.mixtures).parent,
         encoder=lambda w, input: Path(input.encoder).parent,
@@ -49,4 +50,4 @@ rule features:
         "logged {log} python -m avsep_lib.features --audio {params.audio:q} --clips {params.clips}"
         " --mixtures {params.mixtures} --images {input.images} --audio-encoder {params.encoder}"
         " --audio-encoder-settings {params.encoder_settings:q} --frame-size {params.frame_size}"
-        " --out {params.folder}"
+        " --pool {params.pool} --out {params.folder}"

@@ -5,6 +5,7 @@ rule train:
     input:
         features=data_of_run("features/train.safetensors"),
         validation=data_of_run("features/val.safetensors"),
+        clips=lambda w: streamed_clips(w.run),
         library=modules("avsep_lib.train"),
         environment=ENVIRONMENT,
     output:
@@ -16,6 +17,7 @@ rule train:
         config=lambda w: PLAN.run_json(w.run),
         features=lambda w, input: Path(input.features).parent,
         folder=lambda w, output: Path(output.model).parent,
+        clips=lambda w, input: f"--clips {Path(input.clips[0]).parent}" if input.clips else "",
     priority: lambda w: PLAN.cost(w.run)
     log:
         "<logs>/train/{run}.log",
@@ -24,7 +26,7 @@ rule train:
         gpu=1,
     shell:
         "logged {log} python -m avsep_lib.train --config {params.config:q} --features {params.features}"
-        " --out {params.folder}"
+        " {params.clips} --out {params.folder}"
 
 
 rule score:
