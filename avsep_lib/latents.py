@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,7 @@ from avsep_lib.workflow import GRID, data_key
 
 GROUPS = ("solos", "harsh", "mixtures")
 TEACHER, UNTRAINED, SPECTRUM = "audio_encoder", "untrained", "spectrum"
+PER_CLASS = 60  # solos of a class in a split; the embedded datasets have fewer
 N_POOL = 400  # mixtures of the pool that train the probe of two labels
 BATCH = 64
 
@@ -87,8 +88,12 @@ class Latents:
 
 
 def solo_items(store: ClipStore, provenance: Path) -> pd.DataFrame:
-    """All solos that are not pretraining data, with the preset's role for the probe where presets are known."""
+    """The solos that are not pretraining data, with the preset's role for the probe where presets are known.
+
+    Of a class with more than `PER_CLASS` solos in a split, that many, spread evenly over the list.
+    """
     table = store.table[is_solo(store.table) & (store.table.split != "pretrain")].reset_index(drop=True)
+    table = table[_spread(table.groupby(["labels", "split"]), PER_CLASS)].reset_index(drop=True)
     items = table.rename(columns={"clip_id": "item", "video_id": "videos"})[["item", "split", "labels", "videos"]]
     items["preset"] = ""
     if provenance.exists():
@@ -96,6 +101,13 @@ def solo_items(store: ClipStore, provenance: Path) -> pd.DataFrame:
         if "programs" in known:  # recordings have no presets
             items["preset"] = items["item"].map(known["programs"]).fillna("")
     return items.assign(preset_role=preset_role(items))
+
+
+def _spread(groups: pd.api.typing.DataFrameGroupBy, n: int) -> pd.Series:
+    """Which rows to keep so that no group has more than `n`: every k-th, beginning with the first."""
+    place, size = groups.cumcount(), groups["labels"].transform("size")
+    kept = np.minimum(size, n)
+    return (place * kept // size) > ((place - 1) * kept // size)
 
 
 def mixture_items(store: ClipStore, mixtures: Path, n_pool: int = N_POOL) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
@@ -116,17 +128,28 @@ def mixture_items(store: ClipStore, mixtures: Path, n_pool: int = N_POOL) -> tup
 
 def groups_of(
     store: ClipStore, provenance: Path, mixtures: Path, audio: AudioSettings
-) -> Iterator[tuple[str, pd.DataFrame, np.ndarray]]:
-    """Name, items and waveforms, float32 (n, n_samples), of each group."""
+) -> Iterator[tuple[str, pd.DataFrame, Iterator[np.ndarray]]]:
+    """Name, items and waveforms of each group; these come `BATCH` at a time, float32 (n, n_samples)."""
     solos = solo_items(store, provenance)
-    crops = np.stack([centre_crop(store.waveform(clip_id), audio.n_samples) for clip_id in solos["item"]])
-    yield "solos", solos, crops
     again = solos[solos["split"] != "train"]
-    harsh = [recorded_again(crops[i], clip_id, audio.sample_rate) for i, clip_id in again["item"].items()]
-    yield "harsh", again, np.stack(harsh)
     items, rows = mixture_items(store, mixtures)
-    sources = torch.from_numpy(np.stack([load_sources(store, group, audio) for group in rows]))
-    yield "mixtures", items, mix(sources)[0].numpy()
+
+    def crop(clip_id: str) -> np.ndarray:
+        return centre_crop(store.waveform(clip_id), audio.n_samples)
+
+    def harsh(clip_id: str) -> np.ndarray:
+        return recorded_again(crop(clip_id), clip_id, audio.sample_rate)
+
+    def mixture(group: pd.DataFrame) -> np.ndarray:
+        return mix(torch.from_numpy(load_sources(store, group, audio)))[0].numpy()
+
+    yield "solos", solos, _batches(crop, list(solos["item"]))
+    yield "harsh", again, _batches(harsh, list(again["item"]))
+    yield "mixtures", items, _batches(mixture, rows)
+
+
+def _batches(load: Callable[..., np.ndarray], items: list) -> Iterator[np.ndarray]:
+    return (np.stack([load(item) for item in items[i : i + BATCH]]) for i in range(0, len(items), BATCH))
 
 
 @torch.inference_mode()
@@ -148,11 +171,11 @@ def represent(
     waveforms: np.ndarray, models: dict[str, Separator], teacher: AudioEncoder, audio: AudioSettings
 ) -> dict[str, np.ndarray]:
     """Vectors of every representation of a batch of waveforms (n, n_samples)."""
-    batches = torch.from_numpy(waveforms).split(BATCH)
-    log_magnitude = torch.cat([warped_magnitudes(b, audio, LOG_FLOOR).log() for b in batches])[:, None]
+    batch = torch.from_numpy(waveforms)
+    log_magnitude = warped_magnitudes(batch, audio, LOG_FLOOR).log()[:, None]
     log_magnitude = log_magnitude.contiguous(memory_format=torch.channels_last)
     heard = {name: bottlenecks(model, log_magnitude) for name, model in models.items()}
-    heard[TEACHER] = np.concatenate([teacher.encode(b.numpy(), audio.sample_rate) for b in batches])
+    heard[TEACHER] = teacher.encode(waveforms, audio.sample_rate)
     heard[SPECTRUM] = log_magnitude[:, 0].mean(dim=-1).numpy()
     return heard
 
@@ -186,12 +209,11 @@ def write_latents(profile: Profile, dataset: str, out: Path) -> Path:
     teacher = load_teacher(profile, dataset)
     store = ClipStore.open(data / "clips")
     tensors, items = {}, {}
-    for group, table, waveforms in groups_of(
-        store, data / "dataset" / "provenance.csv", data / "mixtures", profile.audio
-    ):
+    provenance = data / "dataset" / "provenance.csv"
+    for group, table, batches in groups_of(store, provenance, data / "mixtures", profile.audio):
         items[group] = table.to_dict("list")
-        heard = represent(waveforms, models, teacher, profile.audio)
-        tensors |= {f"{name}/{group}": np.ascontiguousarray(rows) for name, rows in heard.items()}
+        heard = [represent(waveforms, models, teacher, profile.audio) for waveforms in batches]
+        tensors |= {f"{name}/{group}": np.concatenate([part[name] for part in heard]) for name in heard[0]}
     with atomic_path(out) as path:
         save_file(tensors, path, {"latents": json.dumps({"runs": names, "items": items})})
     return out

@@ -15,6 +15,7 @@ from avsep_lib.descriptors.catalogue import DESCRIPTORS
 from avsep_lib.errors import DataError
 from avsep_lib.manifest import is_solo, read_manifest
 
+LONGEST_S = 12.0  # videos last minutes; time and memory grow with the length, and these have notes enough
 COLUMNS = ("clip_id", "instrument", *(descriptor.column for descriptor in DESCRIPTORS))
 
 
@@ -104,9 +105,16 @@ def describe_solos(manifest: Path, split: str = "test") -> pd.DataFrame:
 
 
 def _describe_clip(clip: Any, manifest: Path) -> dict[str, float]:
-    """Of one row of the manifest."""
+    """Of one row of the manifest; of a long clip, of `LONGEST_S` seconds in its middle."""
     rate = int(clip.sample_rate)
-    return describe(read_audio(manifest.parent / clip.audio, rate, float(clip.duration_s), clip.sha256), rate)
+    waveform = read_audio(manifest.parent / clip.audio, rate, float(clip.duration_s), clip.sha256)
+    return describe(middle(waveform, round(LONGEST_S * rate)), rate)
+
+
+def middle(waveform: NDArray, n_samples: int) -> NDArray:
+    """The middle `n_samples` samples; all of a shorter waveform."""
+    start = max(0, (len(waveform) - n_samples) // 2)
+    return waveform[start : start + n_samples]
 
 
 def check_first_row(table: pd.DataFrame, manifest: Path) -> str:
