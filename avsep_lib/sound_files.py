@@ -49,8 +49,9 @@ def open_sound(path: str | Path) -> Iterator[Sound]:
     path = Path(path)
     if not path.exists():
         raise DataError(f"audio {path} is missing; put the file there or drop its row")
-    if path.is_dir():
-        raise DataError(f"audio {path} is a folder, not a sound file; correct the path or drop its row")
+    if not path.is_file():  # a pipe would make the reader wait for ever
+        what = "a folder" if path.is_dir() else "no regular file"
+        raise DataError(f"audio {path} is {what}, not a sound file; correct the path or drop its row")
     with contextlib.ExitStack() as stack:
         try:
             yield _by_libsndfile(path, stack)

@@ -430,6 +430,8 @@ def test_broken_sound_files(tmp_path):
     assert "text.wav cannot be read" in finding(tmp_path / "text.wav", "unreadable")
     (tmp_path / "folder.wav").mkdir()
     assert "is a folder" in finding(tmp_path / "folder.wav", "unreadable")
+    os.mkfifo(tmp_path / "pipe.wav")  # nobody writes to it: who opens it waits for ever
+    assert "no regular file" in finding(tmp_path / "pipe.wav", "unreadable")
     (tmp_path / "link.wav").symlink_to(tmp_path / "gone.wav")
     assert "link to" in finding(tmp_path / "link.wav", "missing")
     finding(tmp_path / "gone.wav", "missing")

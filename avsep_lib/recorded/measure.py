@@ -116,8 +116,8 @@ def _file_problem(path: Path) -> Findings:
         return {"missing": f"{path} does not exist"}
     except OSError as error:
         return {"unreadable": f"{path}: {error.strerror}"}
-    if path.is_dir():
-        return {"unreadable": f"{path} is a folder, not a sound file"}
+    if not path.is_file():
+        return {"unreadable": f"{path} is {'a folder' if path.is_dir() else 'no regular file'}, not a sound file"}
     if not path.stat().st_size:
         return {"no_audio": f"{path} has 0 bytes"}
     return {}

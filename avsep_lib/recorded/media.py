@@ -112,8 +112,10 @@ def _no_file(path: Path) -> Decoded | None:
     if not path.exists():
         link = f" (a link to {os.readlink(path)})" if path.is_symlink() else ""
         return Decoded("", "", "missing", f"{path}{link} does not exist")
-    if path.is_dir():
-        return Decoded("", "", "unreadable", f"{path} is a folder, not a video file")
+    if not path.is_file():
+        return Decoded(
+            "", "", "unreadable", f"{path} is {'a folder' if path.is_dir() else 'no regular file'}, not a video file"
+        )
     if not path.stat().st_size:
         return Decoded("", "", "unreadable", f"{path} has 0 bytes")
     return None
