@@ -20,7 +20,7 @@ from avsep_lib.inputs import require
 from avsep_lib.intervals import LEVEL, Interval, detectable_effect, no_interval
 from avsep_lib.outcomes import Outcome
 from avsep_lib.plots.style import label_of
-from avsep_lib.tables.inputs import runs_of
+from avsep_lib.tables.inputs import rows_here, runs_of
 
 SCORE = "val_si_sdr_db"
 
@@ -45,7 +45,15 @@ def validation_curves(profile: str, rows: Iterable[str], dataset: str = "music11
         if curve.empty:
             raise DataError(f"runs/{run.run_id}/history.csv holds no validation")
         parts.append(curve.assign(row=run.row, seed=run.seed, run_id=run.run_id))
+    if not parts:
+        return pd.DataFrame(columns=["row", "seed", "run_id", "step", SCORE])
     return pd.concat(parts, ignore_index=True)[["row", "seed", "run_id", "step", SCORE]]
+
+
+def pairs_here(profile: str, pairs: Iterable[tuple[str, str]], dataset: str = "music11") -> list[tuple[str, str]]:
+    """Those of the pairs of which a profile trains both rows."""
+    settings = load_profile(profile)
+    return [pair for pair in pairs if len(rows_here(settings, pair, dataset)) == 2]
 
 
 def common_level(curves: pd.DataFrame) -> float:
@@ -96,6 +104,9 @@ def speed_table(curves: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.Da
         own = curves[curves["row"].isin(pair)]
         level = f"{common_level(own):.2f}"
         parts.append(speeds(own).assign(level=level, rows=" and ".join(map(label_of, pair))))
+    if not parts:
+        nothing = {"compared": "no pair of rows", "run": "–", "score to reach (dB)": "–", "steps": "–"}
+        return pd.DataFrame([nothing | {"mean validation SI-SDR (dB)": float("nan")}])
     table = pd.concat(parts, ignore_index=True)
     return pd.DataFrame(
         {

@@ -12,10 +12,11 @@ from conftest import write_project
 from scores_fixture import synthetic_scores
 
 from avsep_lib import tables
+from avsep_lib.config import load_profile
 from avsep_lib.errors import DataError
 from avsep_lib.plots import switches as plots
 from avsep_lib.tables import text
-from avsep_lib.tables.switches import SWITCHES
+from avsep_lib.tables.switches import SWITCHES, switch_runs
 
 HEADER = "run_id,method,fusion,alignment,backbone,dataset,seed,switches\n"
 ROWS = {
@@ -98,5 +99,12 @@ def test_pictures_say_which_side_is_better(planted):
 def test_without_the_default_nothing_can_be_compared(tmp_path, monkeypatch):
     monkeypatch.setenv("AVSEP_ROOT", str(tmp_path))
     plant(tmp_path, {"flip_last": ROWS["flip_last"]})
+    effects = tables.switch_effects("toy", "binary")
+    assert (effects["found"] == "not testable here").all()
+    assert effects["reason"].str.contains("does not train flip_none").all()
+    assert tables.switch_files("toy") == []
+    assert tables.lambda_sweep("toy", "binary").empty
     with pytest.raises(DataError, match="leaves out flip_none"):
-        tables.switch_effects("toy", "binary")
+        switch_runs(load_profile("toy"))
+    figure = plots.lambda_figure(plt.figure(), tables.lambda_sweep("toy", "binary"))
+    assert "no weight of alignment" in figure.texts[0].get_text()

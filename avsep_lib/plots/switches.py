@@ -41,6 +41,9 @@ def effects(ax: Axes, table: pd.DataFrame) -> Axes:
 
 def lambda_figure(figure: Figure, sweep: pd.DataFrame) -> Figure:
     """Separation and alignment reached for every weight of alignment, the weights evenly spaced."""
+    if sweep.empty:
+        figure.text(0.5, 0.5, "no weight of alignment is varied in this profile", ha="center", color=TEXT)
+        return figure
     quality, alignment = figure.subplots(1, 2)
     places = np.arange(len(sweep))
     mean = sweep[METRIC].to_numpy(float)

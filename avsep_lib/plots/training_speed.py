@@ -27,6 +27,9 @@ def speed_figure(figure: Figure, curves: pd.DataFrame, pairs: Sequence[tuple[str
         From `avsep_lib.training_speed.validation_curves`, holding all rows of the pairs.
     pairs : sequence of (str, str)
     """
+    if not pairs:
+        figure.text(0.5, 0.5, "no pair of rows with and without alignment in this profile", ha="center", color=TEXT)
+        return figure
     axes = figure.subplots(1, len(pairs), sharey=True, squeeze=False)[0]
     for ax, pair in zip(axes, pairs):
         speed_panel(ax, curves[curves["row"].isin(pair)], pair)

@@ -23,6 +23,7 @@ _COLUMNS = [
     *("p_value", "p_holm", "detectable_effect", "reason"),
 ]
 
+NOT_TRAINED = "a row is not trained in this profile"
 LEFT_OUT = "a row was left out: with it no mixture is common to all rows"
 
 
@@ -53,6 +54,8 @@ def differences(
     numbers = [column for column in _COLUMNS[2:] if column != "reason"]
     table[numbers] = table[numbers].astype(float)
     why = f"no mixture has a finite {metric_label(metric).split()[0]} in every row" if none else LEFT_OUT
+    untrained = [not set(pair) <= set(data.counts.index) for pair in pairs]
+    table.loc[untrained, "reason"] = NOT_TRAINED
     table["reason"] = table["reason"].fillna(why)
     return table.assign(found=[_found(low, high) for low, high in zip(table["low"], table["high"])])
 

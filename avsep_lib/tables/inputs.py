@@ -19,9 +19,17 @@ NAMES = ("mixture_id", "clip_id", "instrument", "partner")  # columns of scores 
 
 
 def separation_tables(profile: Profile) -> dict[int, tuple[str, tuple[str, ...]]]:
-    """`SEPARATION` with the datasets of a profile; a table in whose place the profile has no dataset is left out."""
+    """`SEPARATION` with the datasets of a profile and the rows it trains; a table without either is left out."""
     places = {number: (dataset_of(profile, place), rows) for number, (place, rows) in SEPARATION.items()}
-    return {number: (dataset, rows) for number, (dataset, rows) in places.items() if dataset in profile.datasets}
+    found = {number: (dataset, rows_here(profile, rows, dataset)) for number, (dataset, rows) in places.items()}
+    return {number: (dataset, rows) for number, (dataset, rows) in found.items() if rows}
+
+
+def rows_here(profile: Profile, methods: Iterable[str], dataset: str = "music11") -> tuple[str, ...]:
+    """Those of the table rows that a profile trains on a dataset, in their order."""
+    dataset = dataset_of(profile, dataset)
+    trained = {run.row for run in profile_runs(profile) if data_key(run) == dataset}
+    return tuple(method for method in methods if method in trained)
 
 
 def runs_of(profile: Profile, methods: Iterable[str], dataset: str = "music11") -> list[Run]:

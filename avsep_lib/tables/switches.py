@@ -26,6 +26,8 @@ from avsep_lib.workflow import audio_key
 DEFAULT = "flip_none"
 METRIC = "sdri_db"  # improvement over the own mixture: mixtures at another rate are other mixtures
 
+SWEPT = (METRIC, f"{METRIC}_low", f"{METRIC}_high", "n_mixtures")
+
 
 @dataclass(frozen=True)
 class Switch:
@@ -79,9 +81,17 @@ def switch_runs(profile: Profile) -> dict[str, list[Run]]:
     return {row: found for row, found in runs.items() if found}
 
 
+def _comparable_runs(profile: Profile) -> dict[str, list[Run]]:
+    """`switch_runs`; empty where the default is not trained."""
+    try:
+        return switch_runs(profile)
+    except DataError:
+        return {}
+
+
 def switch_files(profile: str) -> list[Path]:
-    """Scores of all trained switches, and of floor and ceilings on what they are tested on."""
-    runs = [run for found in switch_runs(load_profile(profile)).values() for run in found]
+    """Scores of all trained switches, and of floor and ceilings on what they are tested on; none without a default."""
+    runs = [run for found in _comparable_runs(load_profile(profile)).values() for run in found]
     keys = dict.fromkeys(audio_key(run) for run in runs)
     return require(
         profile, *(f"scores/{run.run_id}.csv" for run in runs), *(f"scores/references-{k}.csv" for k in keys)
@@ -105,10 +115,10 @@ def switch_effects(profile: str, mask: str, resampling: Resampling = DEFAULT_RES
         One line per switch, in the order of `SWITCHES`: `row`, `topic`, `default`, `flipped`, `steps`, `sdri_db` of
         the flipped run, `default_sdri_db`, `ceiling_db` (SDR improvement of the ideal mask at the switch's own audio),
         `n_silent`, then the columns of `avsep_lib.tables.differences`; Holm's correction is over the lines. A switch
-        that the profile does not train has NaN and the reason.
+        that the profile does not train, or has no default to compare with, has NaN and the reason.
     """
     settings = load_profile(profile)
-    runs = switch_runs(settings)
+    runs = _comparable_runs(settings)
     lines = [_line(settings, switch, runs, mask, resampling) for switch in SWITCHES]
     table = pd.DataFrame(lines)
     return table.assign(p_holm=holm(table["p_value"].to_numpy(float)))
@@ -124,6 +134,8 @@ def _line(
              "p_value", "detectable_effect", "steps", "n_silent", "n_mixtures"), np.nan,
         )  # fmt: skip
         reason = f"profile {profile.name} does not train it"
+        if not runs:
+            reason = f"profile {profile.name} does not train {DEFAULT}, with which every switch is compared"
         named = {"candidate": switch.row, "baseline": DEFAULT, "reason": reason, "found": "not testable here"}
         return about | nothing | named
     data = pair_with_default(profile.name, switch.row, mask)
@@ -153,10 +165,13 @@ def lambda_sweep(profile: str, mask: str, resampling: Resampling = DEFAULT_RESAM
     -------
     pandas.DataFrame
         Sorted by `weight`: `row`, `sdri_db` with ``_low`` and ``_high`` over mixtures common to all weights,
-        `alignment` (1 - cosine on training mixtures, mean over the last stretch of the training), `n_mixtures`.
+        `alignment` (1 - cosine on training mixtures, mean over the last stretch of the training), `n_mixtures`. No line
+        where the default is not trained.
     """
     settings = load_profile(profile)
-    runs = switch_runs(settings)
+    runs = _comparable_runs(settings)
+    if not runs:
+        return pd.DataFrame(columns=["row", "weight", *SWEPT, "alignment"])
     rows = [row for row in runs if row == DEFAULT or row.startswith("flip_lambda")]
     chosen = [run for row in rows for run in runs[row]]
     files = require(profile, *(f"scores/{run.run_id}.csv" for run in chosen))
@@ -166,7 +181,7 @@ def lambda_sweep(profile: str, mask: str, resampling: Resampling = DEFAULT_RESAM
         {
             "row": row,
             "weight": resolve(settings, runs[row][0]).training.alignment_weight,
-            **means.loc[row, [METRIC, f"{METRIC}_low", f"{METRIC}_high", "n_mixtures"]].to_dict(),
+            **means.loc[row, list(SWEPT)].to_dict(),
             "alignment": float(np.mean([_last_alignment(profile, run) for run in runs[row]])),
         }
         for row in rows

@@ -132,6 +132,12 @@ def nothing_here(place: str) -> pd.DataFrame:
     return pd.DataFrame({"row": [f"no dataset in the place of {place}"], "source": [NOT_HERE]})
 
 
+def not_trained(rows: Iterable[str], trained: Iterable[str]) -> str:
+    """One sentence: which rows of a table the profile does not train; empty when it trains all."""
+    absent = [label_of(row) for row in rows if row not in set(trained)]
+    return f"Not trained in this profile, hence not in this table: {', '.join(absent)}." if absent else ""
+
+
 def floor_text(checks: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """`trained_at_all` of both mask types for readers."""
     table = pd.concat(checks, ignore_index=True)
