@@ -59,7 +59,7 @@ def list_chunks(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
 def visual_inputs(store: ClipStore, table: pd.DataFrame, images: EmbeddingStore, size: int) -> dict[str, torch.Tensor]:
     """Image embeddings (N, n, 512) and frames uint8 (N, n, 3, size, size) of a mixture list."""
     n = table.source.nunique()
-    embeddings = np.stack([images.frames(row.clip_id)[row.frame] for row in table.itertuples()])
+    embeddings = np.stack([images.frame(row.clip_id, row.frame) for row in table.itertuples()])
     frames = np.stack([load_frame(store, row.clip_id, row.frame, size) for row in table.itertuples()])
     return {
         "images": torch.from_numpy(embeddings).unflatten(0, (-1, n)),
@@ -109,7 +109,7 @@ def crop_table(
         "start": torch.tensor([crop_start(store, row.clip_id, row.start_s, audio) for row in rows]),
         "frame": torch.tensor([row.frame for row in rows], dtype=torch.int32),
         "gain": torch.tensor([row.gain for row in rows], dtype=torch.float32),
-        "images": torch.from_numpy(np.stack([images.frames(row.clip_id)[row.frame] for row in rows])),
+        "images": torch.from_numpy(np.stack([images.frame(row.clip_id, row.frame) for row in rows])),
     }
     parts = {name: column.unflatten(0, (-1, n)) for name, column in columns.items()}
     return parts | {"teacher": _encode(teacher, mixed(store, table, audio)[0], audio)}

@@ -86,7 +86,12 @@ def test_the_file_is_the_one_that_safetensors_writes(tmp_path: Path) -> None:
     rows = {"embeddings": np.concatenate([e.rows for e in entries])}
     save_file(rows, tmp_path / "b.safetensors", {"index": json.dumps(index)})
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
-    np.testing.assert_array_equal(EmbeddingStore.open(tmp_path / "a.safetensors").frames("é3"), entries[3].rows)
+    store = EmbeddingStore.open(tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(store.frames("é3"), entries[3].rows)
+    np.testing.assert_array_equal(store.frame("é3", 2), entries[3].rows[2])
+    for index in (-1, 4):
+        with pytest.raises(DataError, match=f"clip 'é3' has 4 embeddings in .*, frame {index} is none of them"):
+            store.frame("é3", index)
 
 
 @pytest.mark.parametrize("modality", ["images", "audio"])

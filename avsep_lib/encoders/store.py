@@ -218,6 +218,13 @@ class EmbeddingStore:
         start, count, _ = self._entry(clip_id)
         return self._tensor[start : start + count]
 
+    def frame(self, clip_id: str, index: int) -> np.ndarray:
+        """Row `index` of a clip, float32 (512,), without reading the others; DataError when there is none."""
+        start, count, _ = self._entry(clip_id)
+        if not 0 <= index < count:
+            raise DataError(f"clip {clip_id!r} has {count} embeddings in {self.path}, frame {index} is none of them")
+        return self._tensor[start + index : start + index + 1][0]
+
     def vector(self, clip_id: str) -> np.ndarray:
         """The embedding of a clip that has one row, float32 (512,); DataError when it has several."""
         rows = self.frames(clip_id)
