@@ -236,3 +236,34 @@ def test_a_stored_row_is_checked_against_its_clip(tmp_path):
         measure.check_first_row(table.assign(spectral_centroid_hz=500.0), manifest)
     with pytest.raises(DataError, match=r"'b' of the stored descriptors is not in"):
         measure.check_first_row(table.assign(clip_id="b"), manifest)
+
+
+# --- recordings ------------------------------------------------------------------------------------------------------
+
+
+def strange(rate: int) -> dict[str, np.ndarray]:
+    """What a microphone may hear that is no note."""
+    rng, t = np.random.default_rng(0), np.arange(2 * rate) / rate
+    click = np.zeros(t.size)
+    click[100] = 1.0
+    return {
+        "noise": rng.normal(size=t.size),
+        "speech": np.convolve(rng.normal(size=t.size) * np.abs(np.sin(8 * np.pi * t)), np.ones(30) / 30, "same"),
+        "offset": np.full(t.size, 0.3),
+        "click": click,
+        "clipped": np.clip(5 * np.sin(440 * np.pi * t), -1, 1),
+        "faint": 1e-7 * rng.normal(size=t.size),
+    }
+
+
+@pytest.mark.parametrize("rate", [8000, 48000])
+@pytest.mark.parametrize("what", list(strange(8000)))
+def test_no_sound_is_an_error_and_what_is_undefined_is_nan(rate, what):
+    values = measure.describe(strange(rate)[what], rate)
+    assert not any(np.isinf(value) for value in values.values())
+    assert sum(np.isnan(value) for value in values.values()) <= 5
+
+
+def test_of_a_long_recording_the_middle_is_measured():
+    assert measure.middle(np.arange(10), 4).tolist() == [3, 4, 5, 6]
+    assert measure.middle(np.arange(3), 4).tolist() == [0, 1, 2]

@@ -126,3 +126,22 @@ def test_recorded_again_keeps_length_and_is_not_the_clip():
     assert again.shape == clip.shape
     assert abs(np.corrcoef(clip, again)[0, 1]) < 0.95
     np.testing.assert_array_equal(again, protocol.recorded_again(clip, "clip", 8000))
+
+
+def test_of_very_many_solos_some_are_taken_evenly(written, monkeypatch, tmp_path):
+    project, _, _ = written
+    store = ClipStore.open(project.data / "clips")
+    everything = latents.solo_items(store, tmp_path / "none.csv")
+    monkeypatch.setattr(latents, "PER_CLASS", 1)
+    some = latents.solo_items(store, tmp_path / "none.csv")
+    assert (some.groupby(["labels", "split"]).size() == 1).all()
+    assert set(zip(some.labels, some.split)) == set(zip(everything.labels, everything.split))
+    assert some.item.tolist() == everything.drop_duplicates(["labels", "split"]).item.tolist()
+
+
+def test_recordings_have_no_presets(written, tmp_path):
+    project, _, _ = written
+    store, provenance = ClipStore.open(project.data / "clips"), tmp_path / "provenance.csv"
+    store.table[["clip_id", "split", "labels"]].assign(stand_in="").to_csv(provenance, index=False)
+    items = latents.solo_items(store, provenance)
+    assert (items.preset_role == "learned").all()

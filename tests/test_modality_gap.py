@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import bootstrap, ortho_group
 
-from avsep_lib import modality_gap
+from avsep_lib import modality_gap, tsne
 from avsep_lib.comparisons import holm
 from avsep_lib.errors import DataError
 from avsep_lib.intervals import Resampling, interval_over_mixtures
@@ -261,3 +261,24 @@ def test_clouds_are_read_from_latents_and_embeddings(project, monkeypatch, tmp_p
     centre = first[len(first) // 2]
     (row,) = np.flatnonzero((clouds.images @ (centre / np.linalg.norm(centre))) > 1 - 1e-6)[:1]
     assert clouds.labels[row] == "flute"
+
+
+# --- few clips -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 6, 7])
+def test_few_clips_have_numbers_and_perhaps_no_map(n):
+    rows = np.random.default_rng(0).normal(size=(1, n, 20))
+    labels = np.array([f"class {i // 2}" for i in range(n)])
+    maps = tsne.embed_all({"hier": rows})
+    assert bool(maps) == (n >= tsne.LEAST)
+    table = tsne.numbers({"hier": rows}, maps, labels)
+    assert len(tsne.numbers_text(table)) == 1 + len(maps)
+    assert len(tsne.points_table(maps, labels)) == n * len(maps)
+
+
+def test_clips_that_are_all_of_other_classes_have_no_silhouette():
+    rows = np.random.default_rng(0).normal(size=(1, 8, 20))
+    table = tsne.numbers({"hier": rows}, {}, np.array(list("abcdefgh")))
+    assert np.isnan(table["silhouette"].iloc[0])
+    assert "–" in tsne.numbers_text(table)["silhouette"].iloc[0]

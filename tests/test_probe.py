@@ -261,3 +261,40 @@ def test_confusion_rows_are_shares(predictions):
     table = accuracy.confusion(accuracy.part(predictions, "solos"), "late_align")
     np.testing.assert_allclose(table, 100 * np.eye(4))
     np.testing.assert_allclose(accuracy.confusion(accuracy.part(predictions, "solos"), "late").sum(axis=1), 100)
+
+
+# --- data that nobody rendered ---------------------------------------------------------------------------------------
+
+
+def controls(truth: list[str], named: list[list[str]]) -> pd.DataFrame:
+    """Predictions of a control, one list per shuffle."""
+    return pd.DataFrame(
+        [
+            {"representation": "shuffled", "seed": seed, "input": "solos", "split": "test", "item": f"c{i}"}
+            | {"truth": label, "predicted": found, "correct": label == found, "preset_role": "learned"}
+            for seed, answers in enumerate(named)
+            for i, (label, found) in enumerate(zip(truth, answers))
+        ]
+    )
+
+
+def test_chance_of_a_control_is_that_of_its_own_answers():
+    equal = controls(["a", "a", "b", "b"], [["a", "b", "a", "a"], ["b", "b", "b", "b"]])
+    assert accuracy.control_chance(equal) == pytest.approx(accuracy.chance(equal)[0])
+    large = controls(["a", "a", "a", "b"], [["a", "a", "a", "a"]])
+    assert accuracy.control_chance(large) == pytest.approx(75)  # naming the large class is right three times in four
+
+
+def test_classes_without_presets_are_all_learned_and_it_is_said():
+    solos = pd.DataFrame({"labels": ["二胡", "1"], "split": ["train", "train"], "preset": ["", ""]})
+    assert (protocol.preset_role(solos) == "learned").all()
+    told = text.protocol_text(controls(["1", "2"], [["1", "1"]]))
+    assert told.startswith("2 classes")
+    assert "no presets are known" in told
+
+
+def test_two_classes_have_one_pair_and_chance_is_certainty():
+    rows, items = clouds(8, 0.1, 0)
+    two = items.labels.isin(CLASSES[:2]).to_numpy()
+    pairs, labels = pairs_of(rows[two], items[two].reset_index(drop=True), 20, 0)
+    assert set(fit.fit_mixtures(pairs, labels).predict(pairs)) == {"flute|trumpet"}

@@ -457,3 +457,20 @@ def test_the_notebook_names_what_it_writes():
     }
     assert stems == expected
     assert all(f"`{stem.partition('_')[2]}`" in line for stem in stems)
+
+
+def test_the_papers_names_are_looked_for_among_the_classes():
+    assert "All 7" in text.named_text([*sc.PAPER_MIDDLE, *sc.PAPER_LATE, "gong"], sc.PAPER_GROUPS)
+    assert "none of the 7" in text.named_text(["二胡", "dog barking"], sc.PAPER_GROUPS)
+    some = text.named_text(["flute", "cello"], sc.PAPER_GROUPS)
+    assert some.startswith("Not testable here: trumpet, tuba, saxophone, acoustic guitar, xylophone of the 7")
+
+
+@pytest.mark.parametrize(("n", "there"), [(2, False), (3, False), (4, True)])
+def test_fewer_than_four_classes_have_no_correlation(n, there):
+    values = np.arange(n, dtype=float)
+    assert np.isfinite(correlations.spearman(values, values**2)) == there
+    if not there:
+        assert np.isnan(sc.rho_needed(n))
+    rhos = joint.row_rhos(values[None], values[None])
+    assert np.isfinite(rhos).all() == there
