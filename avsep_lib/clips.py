@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -27,6 +26,7 @@ from avsep_lib.jobs import in_order, with_progress
 from avsep_lib.manifest import read_manifest
 from avsep_lib.signals import is_silent
 from avsep_lib.sound_files import read_sound
+from avsep_lib.waveform_file import WaveformWriter
 
 
 def read_audio(path: Path, sample_rate: int, expected_s: float, sha256: str = "") -> np.ndarray:
@@ -139,27 +139,10 @@ def _incomplete(path: Path, error: Exception) -> DataError:
     return DataError(f"{path} cannot be read ({error}); delete {path.parent} and run `make figures`, which writes it")
 
 
-def _write_header(stream: BinaryIO, n_samples: int) -> None:
-    """Header of a .npy file of `n_samples` float32; NumPy pads it, so that any number of samples takes the same room."""
-    layout = {"descr": "<f4", "fortran_order": False, "shape": (n_samples,)}
-    np.lib.format.write_array_header_1_0(stream, layout)
-
-
-def write_waveforms(path: Path, waveforms: Iterable[np.ndarray]) -> list[int]:
-    """Write float32 waveforms one after the other as one .npy array, holding one at a time; returns their lengths."""
-    lengths = []
-    with path.open("wb") as stream:
-        _write_header(stream, 0)
-        for waveform in waveforms:
-            stream.write(np.ascontiguousarray(waveform, dtype="<f4").data)
-            lengths.append(len(waveform))
-        stream.seek(0)
-        _write_header(stream, sum(lengths))
-    return lengths
-
-
 def build_clips(manifest: Path, sample_rate: int, out: Path, workers: int = 1) -> Path:
     """Decode every clip of a manifest into `out`; ``clips.json`` is written last and makes the store complete.
+
+    A killed job goes on after its last clip, where the manifest has hashes of the audio files.
 
     Parameters
     ----------
@@ -180,10 +163,14 @@ def build_clips(manifest: Path, sample_rate: int, out: Path, workers: int = 1) -
     def decode(row: tuple) -> np.ndarray:
         return read_audio(manifest.parent / row.audio, sample_rate, row.duration_s, row.sha256)
 
-    with atomic_path(out / "waveforms.npy") as path:
-        waveforms = with_progress(in_order(decode, table.itertuples(), workers), len(table), "clips")
-        lengths = np.array(write_waveforms(path, waveforms), dtype=np.int64)
+    keys = [f"{row.sha256} {row.duration_s} {sample_rate}" if row.sha256 else "" for row in table.itertuples()]
+    with closing(WaveformWriter(out / "waveforms.npy", keys)) as writer:
+        left = table.iloc[len(writer.lengths) :]
+        for waveform in with_progress(in_order(decode, left.itertuples(), workers), len(left), "clips"):
+            writer.append(waveform)
         (out / "clips.json").unlink(missing_ok=True)  # from here on an interrupted rebuild must not pass for complete
+        writer.finish()
+    lengths = np.array(writer.lengths, dtype=np.int64)
     table["start"], table["n_samples"] = np.cumsum(lengths) - lengths, lengths
     with atomic_path(out / "clips.csv") as path:
         table.to_csv(path, index=False)

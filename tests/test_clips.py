@@ -18,6 +18,7 @@ from avsep_lib.features import load_frame
 from avsep_lib.files import sha256_file
 from avsep_lib.jobs import in_order, with_progress
 from avsep_lib.manifest import COLUMNS, check_manifest, is_solo, label_list, read_manifest
+from avsep_lib.waveform_file import WaveformWriter
 
 RATE, SECONDS = 22_050, 1.0
 
@@ -162,9 +163,64 @@ def test_truncated_waveforms_are_refused(tmp_path):
 
 def test_the_file_is_the_one_that_numpy_saves(tmp_path):
     waveforms = [sine(200), sine(300)[:7], sine(400)]
-    assert clips.write_waveforms(tmp_path / "a.npy", iter(waveforms)) == [RATE, 7, RATE]
+    writer = WaveformWriter(tmp_path / "a.npy", ["x", "", "z"])
+    for waveform in waveforms:
+        writer.append(waveform)
+    writer.finish()
+    assert writer.lengths == [RATE, 7, RATE]
     np.save(tmp_path / "b.npy", np.concatenate(waveforms))
     assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "b.npy"]
+
+
+class Decoding:
+    """`read_audio` that counts its calls and is killed before a given one."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, killed_at: int = 10**9) -> None:
+        self.calls, self.killed_at, self.decode = 0, killed_at, read_audio
+        patch.setattr(clips, "read_audio", self)
+
+    def __call__(self, *arguments) -> np.ndarray:
+        self.calls += 1
+        if self.calls > self.killed_at:
+            raise KeyboardInterrupt
+        return self.decode(*arguments)
+
+
+@pytest.mark.parametrize("damage", [None, "samples", "log", "another rate"])
+def test_an_interrupted_build_goes_on_and_ends_with_the_same_files(tmp_path, monkeypatch, damage):
+    path = manifest(tmp_path, 9)
+    build_clips(path, 8000, tmp_path / "whole")
+    Decoding(monkeypatch, killed_at=5)
+    with pytest.raises(KeyboardInterrupt):
+        build_clips(path, 11_625 if damage == "another rate" else 8000, tmp_path / "parts")
+    part = tmp_path / "parts" / ("waveforms.part.log" if damage == "log" else "waveforms.part")
+    if damage in ("samples", "log"):
+        part.write_bytes(part.read_bytes()[:-3])
+    monkeypatch.undo()
+    second = Decoding(monkeypatch)
+    build_clips(path, 8000, tmp_path / "parts")
+    assert second.calls == {None: 4, "samples": 5, "log": 5, "another rate": 9}[damage]
+    for name in ("clips.json", "clips.csv", "waveforms.npy"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert len(list((tmp_path / "parts").iterdir())) == 3
+
+
+def test_changed_audio_is_decoded_again(tmp_path, monkeypatch):
+    path = manifest(tmp_path, 9)
+    Decoding(monkeypatch, killed_at=5)
+    with pytest.raises(KeyboardInterrupt):
+        build_clips(path, 8000, tmp_path / "parts")
+    monkeypatch.undo()
+    soundfile.write(tmp_path / "2.wav", sine(999), RATE)
+    table = pd.read_csv(path, dtype=str)
+    table.loc[2, "sha256"] = sha256_file(tmp_path / "2.wav")
+    table.to_csv(path, index=False)
+    second = Decoding(monkeypatch)
+    build_clips(path, 8000, tmp_path / "parts")
+    assert second.calls == 7
+    build_clips(path, 8000, tmp_path / "whole")
+    assert (tmp_path / "parts" / "waveforms.npy").read_bytes() == (tmp_path / "whole" / "waveforms.npy").read_bytes()
 
 
 def test_the_number_of_workers_changes_nothing(tmp_path):
@@ -181,7 +237,7 @@ def test_the_first_bad_clip_is_named_whatever_finishes_first(tmp_path):
     (tmp_path / "7.wav").write_bytes(b"")
     with pytest.raises(DataError, match=r"3\.wav is missing"):
         build_clips(path, RATE, tmp_path / "clips", workers=4)
-    assert not any((tmp_path / "clips").iterdir())
+    assert all(".part" in found.name for found in (tmp_path / "clips").iterdir())
 
 
 def test_classes_and_clips_may_be_called_anything(tmp_path):

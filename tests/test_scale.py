@@ -225,3 +225,24 @@ result = [len(batch["sources"]) for batch in open_pool(config, folder).batches(0
     report = measured(tmp_path, prepare, work)
     assert report["result"] == [4, 4, 4]
     assert report["own"] < 100
+
+
+@pytest.mark.slow
+def test_writing_holds_one_clip_at_a_time(tmp_path):
+    prepare = """
+import numpy as np
+from avsep_lib.encoders.store import Entry, write_store
+from avsep_lib.waveform_file import WaveformWriter
+clip, rows = np.ones(500_000, np.float32), np.ones((1000, 512), np.float32)
+"""
+    work = """
+writer = WaveformWriter(folder / "waveforms.npy", [str(i) for i in range(150)])
+for i in range(150):
+    writer.append(clip * i)
+writer.finish()
+write_store(folder / "images.safetensors", "images", "k", (Entry(str(i), rows * i, "k" * 64) for i in range(150)))
+result = [path.stat().st_size for path in sorted(folder.iterdir())]
+"""
+    report = measured(tmp_path, prepare, work)
+    assert min(report["result"]) >= 300e6
+    assert report["own"] < 40
