@@ -1,6 +1,7 @@
 """Claims: the file is strict and says what the paper says; verdicts come out as planted; what is missing is named."""
 
 import math
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from scores_fixture import MEANS, SEEDS, synthetic_scores
 
 from avsep_lib.claims import evaluators, load_claims
 from avsep_lib.claims.evidence import Evidence
-from avsep_lib.claims.schema import KINDS, Best, Claim, Difference, Steps, Untestable
+from avsep_lib.claims.schema import KINDS, Best, Claim, Difference, Groups, Steps, Untestable
 from avsep_lib.claims.text import claims_text, summary_text, suspicions
 from avsep_lib.claims.verdicts import evaluate
 from avsep_lib.comparisons import CONTRADICTED, INCONCLUSIVE, NOT_TESTABLE, SUPPORTED, holm
@@ -230,6 +231,7 @@ def test_a_null_prints_the_smallest_detectable_effect_and_the_suspicion(toy):
         (Difference("hier", "late", "greater", dataset="wild"), "has no dataset wild"),
         (Difference("hier", "late_missing", "greater"), "late_missing-s0.csv is missing"),
         (Difference("hier", "late", "greater", instruments=("gong",)), "no test mixture holds gong"),
+        (Groups(("flute",), ("gong", "tuba")), "no test mixture holds gong"),
         (Best("hier", ("late_missing",)), "none of the other rows is there"),
         (Steps("hier", "late", "less"), "history.csv is missing"),
         (Untestable("not a measurement"), "^not a measurement$"),
@@ -242,6 +244,18 @@ def test_what_a_profile_lacks_is_no_error_but_a_reason(toy, test, words):
     assert pd.Series(table["note"]).str.contains(words).all()
     assert str(toy.root) not in table.loc[0, "note"]
     assert math.isnan(table.loc[0, "p_holm"])
+
+
+def test_claims_are_judged_on_the_dataset_in_the_place_they_name(toy):
+    own = "name: own\nbased_on: toy\ndatasets: {garden: {format: videos, root: .}}\nencoders_of: {}\n"
+    (toy.root / "config" / "own.yaml").write_text(own)
+    scores = toy.root / "results" / "own" / "scores"
+    shutil.copytree(toy.results / "scores", scores)
+    (scores / "references-music11.csv").rename(scores / "references-garden.csv")
+    test = Difference("hier_align", "late", "greater")
+    here, there = (evaluate(profile, [claim(test)], RESAMPLING).iloc[0] for profile in ("own", "toy"))
+    assert here["verdict"] == SUPPORTED
+    assert here[["estimate", "low", "high", "runs"]].tolist() == there[["estimate", "low", "high", "runs"]].tolist()
 
 
 def test_a_row_that_separates_nothing_cannot_support_a_claim(toy):

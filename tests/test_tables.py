@@ -16,6 +16,7 @@ from avsep_lib.files import write_json
 from avsep_lib.intervals import Resampling
 from avsep_lib.parameters import NOTEBOOKS, notebook_parameters
 from avsep_lib.paths import project_root
+from avsep_lib.recorded.settings import RecordedSettings
 from avsep_lib.tables import text
 from avsep_lib.tables.inputs import runs_of
 from avsep_lib.workflow import notebook_path
@@ -347,3 +348,49 @@ def test_every_separation_table_has_its_rows_in_every_profile():
     for name in ("smoke", "demo", "demo-full", "paper"):
         for dataset, rows in tables.SEPARATION.values():
             assert set(tables.steps_of_rows(name, rows, dataset)) == set(rows)
+
+
+# One's own recordings
+
+
+@pytest.fixture
+def own():
+    """A profile with one recorded dataset, in the place of MUSIC-21, which trains one row of its table less."""
+    settings = RecordedSettings(format="videos", root="/x", title="My garden", in_place_of="music21")
+    sections = {"name": "own", "datasets": {"garden": settings}, "encoders_of": {}}
+    return load_profile("smoke").model_copy(update=sections | {"leave_out": ["hier-music21-*"]})
+
+
+def test_only_the_tables_with_a_dataset_in_their_place_are_made(own):
+    assert tables.separation_tables(own) == {2: ("garden", ("late", "middle", "hier_align"))}
+    everything = tables.separation_tables(load_profile("smoke"))
+    assert everything == tables.SEPARATION
+
+
+def test_runs_are_found_by_the_place_of_their_dataset(own):
+    assert {run.dataset for run in runs_of(own, ("late",), "music21")} == {"garden"}
+    assert tables.rows_here(own, tables.TABLE_6) == ()
+    with pytest.raises(DataError, match="has no such run on music11"):
+        runs_of(own, ("late",), "music11")
+
+
+def test_a_table_without_a_dataset_holds_the_quoted_rows_and_says_so():
+    shown = text.only_quoted(3, tables.PLACES[3])
+    assert shown.iloc[0]["row"] == "no dataset in the place of VGGSound"
+    assert len(shown) == 1 + len(text.paper_cells(3))
+    assert text.nothing_here("VGGSound")["source"].tolist() == [text.NOT_HERE]
+
+
+def test_rows_that_are_not_trained_are_named(data):
+    assert text.not_trained(tables.TABLE_6, tables.TABLE_6) == ""
+    assert "ResNet-18 late" in text.not_trained(tables.TABLE_6, tables.GRID)
+    found = tables.differences(data["binary"], [("late_align", "nobody")])
+    assert found["reason"].tolist() == ["a row is not trained in this profile"]
+    assert found["found"].tolist() == ["not testable here"]
+
+
+def test_names_that_look_like_numbers_stay_names(scores, tmp_path):
+    path = tmp_path / "late-s0.csv"
+    scores.head(4).assign(instrument="1", partner="2", clip_id="007").to_csv(path, index=False)
+    read = tables.load_scores([path])
+    assert read[["instrument", "partner", "clip_id"]].iloc[0].tolist() == ["1", "2", "007"]
