@@ -20,7 +20,7 @@ from avsep_lib.metrics import si_sdr
 from avsep_lib.models.separator import count_parameters
 from avsep_lib.paths import data_root, results_root
 from avsep_lib.settings import RunConfig, to_dict
-from avsep_lib.workflow import data_key
+from avsep_lib.workflow import audio_key, data_key
 
 SILENT_DB = -30.0  # a silent estimate has no SI-SDR; training counts it so
 
@@ -145,10 +145,12 @@ def commands(profile: Profile, run_id: str) -> str:
     config = json.dumps(to_dict(resolve(profile, run)))
     folder = Path("results") / profile.name
     model, features = folder / "runs" / run_id / "model.safetensors", folder / "data" / data_key(run) / "features"
+    data = features.parent.parent / audio_key(run)
+    clips = f"--clips {data / 'clips'} " if profile.mixtures.features == "streamed" else ""
     return (
         f"# everything that is stale, after adding a row to config/runs.csv\nmake figures PROFILE={profile.name}\n\n"
         f"# this run and what it needs, nothing else\n"
         f".venv/bin/snakemake --snakefile workflow/Snakefile --cores 1 --config profile={profile.name} -- {model}\n\n"
         f"# the same by hand: only the training loop, which needs neither Snakemake nor notebooks\n"
-        f".venv/bin/python -m avsep_lib.train --features {features} --out {model.parent} --config \\\n'{config}'"
+        f".venv/bin/python -m avsep_lib.train --features {features} {clips}--out {model.parent} --config \\\n'{config}'"
     )
