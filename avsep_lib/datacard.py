@@ -24,6 +24,7 @@ from avsep_lib.mixtures import LISTS, read_list
 
 WINDOW_S = 0.05
 QUIET_DB = 30.0
+PER_CLASS = 60  # clips of a class in a split whose sound is measured; the embedded datasets have fewer
 # What two splits must not share: the column, and what a shared value would mean.
 UNSHARED = {
     "video_id": "video",
@@ -47,15 +48,30 @@ def quiet_share(waveform: np.ndarray, sample_rate: int) -> float:
     return float(np.mean(power <= power.mean() * 10 ** (-QUIET_DB / 10)))
 
 
-def clip_levels(store: ClipStore) -> pd.DataFrame:
-    """One row per clip: clip_id, split, labels, solo, duration_s, level_dbfs, peak, quiet_share."""
+def spread_evenly(clips: pd.DataFrame, n: int) -> pd.Series:
+    """Which rows to take so that no class has more than `n` in a split: every k-th, beginning with the first."""
+    groups = clips.groupby(["labels", "split"])
+    place, size = groups.cumcount(), groups["labels"].transform("size")
+    taken = np.minimum(size, n)
+    return (place * taken // size) > ((place - 1) * taken // size)
+
+
+def clip_levels(store: ClipStore, per_class: int = PER_CLASS) -> pd.DataFrame:
+    """One row per clip: clip_id, split, labels, solo, duration_s, level_dbfs, peak, quiet_share.
+
+    The last three are measured for `per_class` clips of each class in each split, spread evenly, and NaN for the rest.
+    """
     rows = []
-    for row, solo in zip(store.table.itertuples(), is_solo(store.table)):
-        waveform = store.waveform(row.clip_id)
-        values = level_dbfs(waveform), float(np.abs(waveform).max()), quiet_share(waveform, store.sample_rate)
+    table = store.table.reset_index(drop=True)
+    for row, solo, measured in zip(table.itertuples(), is_solo(table), spread_evenly(table, per_class)):
+        values = _measures(store.waveform(row.clip_id), store.sample_rate) if measured else (np.nan,) * 3
         rows.append((row.clip_id, row.split, row.labels, solo, row.duration_s, *values))
     columns = ["clip_id", "split", "labels", "solo", "duration_s", "level_dbfs", "peak", "quiet_share"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _measures(waveform: np.ndarray, sample_rate: int) -> tuple[float, float, float]:
+    return level_dbfs(waveform), float(np.abs(waveform).max()), quiet_share(waveform, sample_rate)
 
 
 def solo_counts(clips: pd.DataFrame) -> pd.DataFrame:

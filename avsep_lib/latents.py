@@ -31,6 +31,7 @@ from avsep_lib.audio import LOG_FLOOR, mix, warped_magnitudes
 from avsep_lib.cli import run_main
 from avsep_lib.clips import ClipStore
 from avsep_lib.config import Profile, Run, load_profile, profile_runs
+from avsep_lib.datacard import spread_evenly
 from avsep_lib.encoders.base import AudioEncoder
 from avsep_lib.encoders.embed import centre_crop
 from avsep_lib.errors import DataError
@@ -93,7 +94,7 @@ def solo_items(store: ClipStore, provenance: Path) -> pd.DataFrame:
     Of a class with more than `PER_CLASS` solos in a split, that many, spread evenly over the list.
     """
     table = store.table[is_solo(store.table) & (store.table.split != "pretrain")].reset_index(drop=True)
-    table = table[_spread(table.groupby(["labels", "split"]), PER_CLASS)].reset_index(drop=True)
+    table = table[spread_evenly(table, PER_CLASS)].reset_index(drop=True)
     items = table.rename(columns={"clip_id": "item", "video_id": "videos"})[["item", "split", "labels", "videos"]]
     items["preset"] = ""
     if provenance.exists():
@@ -101,13 +102,6 @@ def solo_items(store: ClipStore, provenance: Path) -> pd.DataFrame:
         if "programs" in known:  # recordings have no presets
             items["preset"] = items["item"].map(known["programs"]).fillna("")
     return items.assign(preset_role=preset_role(items))
-
-
-def _spread(groups: pd.api.typing.DataFrameGroupBy, n: int) -> pd.Series:
-    """Which rows to keep so that no group has more than `n`: every k-th, beginning with the first."""
-    place, size = groups.cumcount(), groups["labels"].transform("size")
-    kept = np.minimum(size, n)
-    return (place * kept // size) > ((place - 1) * kept // size)
 
 
 def mixture_items(store: ClipStore, mixtures: Path, n_pool: int = N_POOL) -> tuple[pd.DataFrame, list[pd.DataFrame]]:

@@ -7,6 +7,7 @@ import pytest
 from conftest import write_project
 
 from avsep_lib import about_data, coverage, datacard, encoder_notes
+from avsep_lib.clips import ClipStore
 from avsep_lib.config import load_profile
 from avsep_lib.inputs import dataset_of, require_analysis, require_data
 from avsep_lib.recorded.settings import PROBLEMS, Policy, RecordedSettings
@@ -115,6 +116,17 @@ def test_the_data_card_needs_no_stand_ins():
     levels = pd.DataFrame([("a", "test", "二胡", True, 3.0, -20.0, 0.5, 0.1)], columns=columns)
     card = datacard.data_card(levels, levels[["clip_id", "split", "labels"]])
     assert card.loc["二胡", "stand-in"] == ""
+
+
+def test_very_many_clips_are_measured_evenly(project):
+    store = ClipStore.open(project.data / "clips")
+    everything, some = datacard.clip_levels(store), datacard.clip_levels(store, per_class=1)
+    assert everything.level_dbfs.notna().all()
+    assert len(some) == len(everything)
+    assert (some[some.level_dbfs.notna()].groupby(["labels", "split"]).size() == 1).all()
+    taken = datacard.spread_evenly(pd.DataFrame({"labels": ["a"] * 10, "split": "test"}), 4)
+    assert taken.sum() == 4
+    assert taken.iloc[0]
 
 
 def test_very_many_pictures_are_spread_over_the_list():
