@@ -19,7 +19,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from avsep_lib.audio import LOG_FLOOR, mix, warped_magnitudes
+from avsep_lib.audio import mix
 from avsep_lib.cli import json_argument, run_main
 from avsep_lib.clips import ClipStore
 from avsep_lib.encoders import load_audio_encoder
@@ -31,7 +31,7 @@ from avsep_lib.jobs import with_progress
 from avsep_lib.mixtures import crop_start, load_sources, read_list
 from avsep_lib.settings import AudioSettings, from_dict
 from avsep_lib.tensor_file import create_tensors
-from avsep_lib.training_data import streamed_from
+from avsep_lib.training_data import spectrograms, streamed_from
 
 CHUNK = 64  # mixtures per STFT batch: bounds memory
 
@@ -82,11 +82,7 @@ def pool_features(
 ) -> dict[str, torch.Tensor]:
     """Warped magnitudes ``mixture`` (N, 1, R, T) and ``sources`` (N, n, R, T), and ``teacher`` (N, 512)."""
     mixture, sources = mixed(store, table, audio)
-    return {
-        "mixture": warped_magnitudes(mixture, audio, LOG_FLOOR)[:, None],
-        "sources": warped_magnitudes(sources, audio),
-        "teacher": _encode(teacher, mixture, audio),
-    }
+    return spectrograms(mixture, sources, audio) | {"teacher": _encode(teacher, mixture, audio)}
 
 
 def waveform_features(store: ClipStore, table: pd.DataFrame, audio: AudioSettings) -> dict[str, torch.Tensor]:

@@ -125,7 +125,7 @@ def training_pool(clips: pd.DataFrame, clip_s: float, mixtures: MixtureSettings)
     return _tidy(pool, "p")
 
 
-def matched_pairs(clips: pd.DataFrame, seed: int) -> list[tuple[str, str]]:
+def matched_pairs(clips: pd.DataFrame, seed: int, place: str = "matching") -> list[tuple[str, str]]:
     """A random cross-class matching of solo clips: each clip in at most one pair.
 
     The class with most clips left is always served first, which pairs as many clips as any matching can. Unpaired
@@ -134,13 +134,13 @@ def matched_pairs(clips: pd.DataFrame, seed: int) -> list[tuple[str, str]]:
     Raises
     ------
     DataError
-        When there is one class only, or no clip.
+        When there is one class only, or no clip; `place` begins the message.
     """
     rng = np.random.default_rng(seed)
     left = {label: list(rng.permutation(group.clip_id.to_numpy())) for label, group in clips.groupby("labels")}
     if len(left) < 2:
         found = f"every solo clip is of class {next(iter(left))!r}" if left else "there is no solo clip"
-        raise DataError(f"validation and test pair solo clips of different classes, but {found}; add classes")
+        raise DataError(f"{place}: {found}, and pairs are of two classes; add solo clips of other classes")
     pairs = []
     while sum(map(len, left.values())) > 1:
         most = max(map(len, left.values()))
@@ -158,7 +158,7 @@ def matched_pairs(clips: pd.DataFrame, seed: int) -> list[tuple[str, str]]:
 def evaluation_list(clips: pd.DataFrame, clip_s: float, seed: int, prefix: str) -> pd.DataFrame:
     """Matched pairs of solo clips at their centre crops; see `matched_pairs`."""
     solos = clips[is_solo(clips)]
-    pairs, columns = matched_pairs(solos, seed), _Clips(solos)
+    pairs, columns = matched_pairs(solos, seed, f"split {clips.split.iloc[0]!r}"), _Clips(solos)
     position = {clip_id: i for i, clip_id in enumerate(columns.ids)}
     sources = [tuple(_centre_source(columns, position[clip_id], clip_s) for clip_id in pair) for pair in pairs]
     return _tidy(sources, prefix)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Batch = dict[str, torch.Tensor]
 
 AHEAD = 2  # batches that each worker keeps ready
+PIECE = 4  # mixtures per STFT: all of a batch at once leave the cache and take twice as long
 SHARED_MEMORY = Path("/dev/shm")
 
 
@@ -53,6 +54,18 @@ def load_features(path: Path) -> dict[str, torch.Tensor]:
         return load_file(path)
     except SafetensorError as error:
         raise DataError(f"features {path} cannot be read ({error}); delete the file and run `make figures`") from None
+
+
+def spectrograms(mixture: torch.Tensor, sources: torch.Tensor, audio: AudioSettings) -> Batch:
+    """Warped magnitudes ``mixture`` (N, 1, R, T) and ``sources`` (N, n, R, T) of waveforms (N, samples), (N, n, samples).
+
+    An item's values do not depend on the others.
+    """
+    mixed = [warped_magnitudes(part, audio, LOG_FLOOR)[:, None] for part in mixture.split(PIECE)]
+    return {
+        "mixture": torch.cat(mixed),
+        "sources": torch.cat([warped_magnitudes(part, audio) for part in sources.split(PIECE)]),
+    }
 
 
 class Pool(ABC):
@@ -138,12 +151,8 @@ class StreamedPool(Pool):
             visual = torch.from_numpy(np.stack([self._frames(item) for item in items]))
         else:
             visual = self.tensors["images"][index]
-        return {
-            "mixture": warped_magnitudes(mixture, self.config.audio, LOG_FLOOR)[:, None],
-            "sources": warped_magnitudes(sources, self.config.audio),
-            "teacher": self.tensors["teacher"][index],
-            "visual": visual,
-        }
+        batch = spectrograms(mixture, sources, self.config.audio)
+        return batch | {"teacher": self.tensors["teacher"][index], "visual": visual}
 
     def batches(self, first_step: int) -> Iterator[Batch]:
         if first_step >= self.config.training.steps:

@@ -164,8 +164,8 @@ def test_matchings_leave_nobody_out_who_could_have_a_partner(case):
     [({"flute": 3}, "every solo clip is of class 'flute'"), ({"flute|tuba": 3}, "there is no solo clip")],
 )
 def test_one_class_cannot_be_matched(counts, found):
-    with pytest.raises(DataError, match=f"{found}; add classes"):
-        evaluation_list(clips(counts), CLIP_S, 0, "t")
+    with pytest.raises(DataError, match=f"split 'val': {found}, and pairs are of two classes; add solo clips"):
+        evaluation_list(clips(counts, "val"), CLIP_S, 0, "v")
 
 
 def test_matchings_depend_on_the_seed_alone_and_order_is_random():
