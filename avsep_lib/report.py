@@ -89,8 +89,8 @@ def artefact_entry(folder: Path, artefact: Artifact) -> dict[str, Any]:
 
 
 def table_html(path: Path) -> str:
-    """A Markdown pipe table, already rounded by `save_table`, as an HTML table."""
-    lines = [_cells(line) for line in path.read_text().splitlines() if line]
+    """The pipe table of a Markdown file, already rounded by `save_table`, as an HTML table; a note below is not in it."""
+    lines = [_cells(line) for line in path.read_text().splitlines() if line.startswith("|")]
     frame = pd.DataFrame(lines[2:], columns=lines[0])
     return frame.to_html(index=False, border=0, classes="data", escape=True)
 

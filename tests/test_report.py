@@ -147,3 +147,11 @@ def test_only_the_table_of_claims_is_linked(readme, tmp_path, monkeypatch):
 def test_a_renamed_column_of_the_claims_stops_the_readme(readme):
     with pytest.raises(SystemExit, match="no column verdict"):
         readme.claims(["| claim | runs |", "|:---|:---|"])
+
+
+def test_a_note_below_a_table_is_no_row(tmp_path):
+    path = tmp_path / "tab_x.md"
+    path.write_text(markdown_table(pd.DataFrame({"a": [1], "b": ["x"]})) + "\nGarden: 3 of 5 items used; 2 | silent.\n")
+    html = report.table_html(path)
+    assert html.count("<tr>") + html.count("<tr ") == 2
+    assert "Garden" not in html
