@@ -92,6 +92,17 @@ class _Partners:
         return k + int(np.searchsorted(excluded - np.arange(len(excluded)), k, side="right"))
 
 
+def partnerless_duets(clips: pd.DataFrame) -> list[str]:
+    """Ids of the duets that share a class with every clip; those of one kind share it with each other, too."""
+    found: list[str] = []
+    while True:
+        left = clips[~clips.clip_id.isin(found)]
+        labels = _Partners(_Clips(left), same_class=False).lonely() if len(left) else None
+        if labels is None or "|" not in labels:
+            return found
+        found += left.clip_id[left.labels == labels].tolist()
+
+
 def training_pool(clips: pd.DataFrame, clip_s: float, mixtures: MixtureSettings) -> pd.DataFrame:
     """A seeded pool of two-source training mixtures.
 
@@ -106,9 +117,15 @@ def training_pool(clips: pd.DataFrame, clip_s: float, mixtures: MixtureSettings)
     Raises
     ------
     DataError
-        When some clip has no partner of another class, or no clip is left.
+        When some solo has no partner of another class, or no clip is left.
+
+    Notes
+    -----
+    A duet that holds every class there is (of two classes, each does) has no partner and takes no part.
     """
     clips = clips if mixtures.use_duets else clips[is_solo(clips)]
+    if mixtures.use_duets and not mixtures.same_class:
+        clips = clips[~clips.clip_id.isin(partnerless_duets(clips))]
     if len(clips) < 2:
         left = "one clip only" if len(clips) else "no solo clip"
         raise DataError(f"training pool: {left}; add clips to the training split or set use_duets")
@@ -229,6 +246,8 @@ def write_lists(lists: dict[str, pd.DataFrame], out: Path, store: ClipStore) -> 
             table.to_csv(path, index=False)
     solos = store.table[is_solo(store.table)]
     unpaired = {n: sorted(set(solos.clip_id[solos.split == n]) - set(lists[n].clip_id)) for n in ("val", "test")}
+    if duets := set(partnerless_duets(store.table[store.table.split == "train"])) - set(lists["pool"].clip_id):
+        unpaired["pool"] = sorted(duets)
     info = {
         "sha256": {name: sha256_file(out / f"{name}.csv") for name in LISTS},
         "n_mixtures": {name: int(table.mixture_id.nunique()) for name, table in lists.items()},

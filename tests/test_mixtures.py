@@ -20,6 +20,7 @@ from avsep_lib.mixtures import (
     evaluation_list,
     load_sources,
     matched_pairs,
+    partnerless_duets,
     read_list,
     training_pool,
     write_lists,
@@ -98,7 +99,8 @@ def test_same_class_partners_are_a_switch_but_never_the_same_clip():
     ("counts", "settings", "message"),
     [
         ({"flute": 5}, SETTINGS, "no clip of another class than 'flute'; add classes or set same_class"),
-        ({"flute": 5, "tuba": 1, "flute|tuba": 1}, SETTINGS, r"no clip of another class than 'flute\|tuba'"),
+        ({"flute": 5, "flute|tuba": 1}, SETTINGS, "no clip of another class than 'flute'"),
+        ({"flute|tuba": 3}, SETTINGS, "no solo clip|one clip only|no clip"),
         ({"flute": 1}, replace(SETTINGS, same_class=True), "one clip only"),
         ({"flute|tuba": 3}, replace(SETTINGS, use_duets=False), "no solo clip"),
     ],
@@ -106,6 +108,16 @@ def test_same_class_partners_are_a_switch_but_never_the_same_clip():
 def test_a_pool_without_partners_is_refused(counts, settings, message):
     with pytest.raises(DataError, match=message):
         training_pool(clips(counts), CLIP_S, settings)
+
+
+def test_a_duet_of_all_classes_has_no_partner_and_is_left_out_by_name():
+    table = clips({"flute": 5, "tuba": 2, "flute|tuba": 2})
+    pool = training_pool(table, CLIP_S, SETTINGS)
+    assert set(pool.clip_id) == set(table.clip_id[is_solo(table)])
+    assert set(partnerless_duets(table)) == set(table.clip_id[~is_solo(table)])
+    assert partnerless_duets(MIXED) == []
+    both = training_pool(table, CLIP_S, replace(SETTINGS, same_class=True))
+    assert set(both.clip_id) == set(table.clip_id)
 
 
 def pool_by_definition(clips: pd.DataFrame, clip_s: float, mixtures: MixtureSettings) -> pd.DataFrame:
