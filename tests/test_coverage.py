@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import write_project
@@ -9,6 +10,7 @@ from conftest import write_project
 from avsep_lib import about_data, coverage, datacard, encoder_notes
 from avsep_lib.clips import ClipStore
 from avsep_lib.config import load_profile
+from avsep_lib.encoders.sanity import TestSet, can_ask_for_pairs
 from avsep_lib.inputs import dataset_of, require_analysis, require_data
 from avsep_lib.recorded.settings import PROBLEMS, Policy, RecordedSettings
 
@@ -177,4 +179,14 @@ def test_an_encoder_without_words_is_named():
     assert encoder_notes.not_asked(sanity).startswith("The audio encoder has no text tower")
     assert "image and audio encoders have" in encoder_notes.not_asked(sanity.iloc[1:])
     both = pd.concat([sanity, pd.DataFrame([("audio", encoder_notes.ZERO_SHOT)], columns=sanity.columns)])
-    assert encoder_notes.not_asked(both) == ""
+    assert encoder_notes.not_asked(both) == encoder_notes.NO_PAIRS
+    asked = pd.concat([both, pd.DataFrame([("audio", encoder_notes.MIXTURE)], columns=sanity.columns)])
+    assert encoder_notes.not_asked(asked) == ""
+
+
+def test_pairs_are_asked_for_where_there_are_some_and_not_too_many():
+    few = TestSet(["a"] * 5, ["x", "y"], np.array([0, 0, 0, 0, 1]))
+    assert not can_ask_for_pairs(few)
+    assert can_ask_for_pairs(TestSet(["a"] * 4, ["x", "y"], np.array([0, 0, 1, 1])))
+    many = [f"c{i}" for i in range(300)]
+    assert not can_ask_for_pairs(TestSet(many, many, np.arange(300)))
