@@ -19,10 +19,10 @@ from avsep_lib.clips import ClipStore
 from avsep_lib.config import Profile, find_run
 from avsep_lib.encoders.store import EmbeddingStore
 from avsep_lib.errors import ConfigError, DataError
-from avsep_lib.features import load_frame
 from avsep_lib.inputs import require, require_data
 from avsep_lib.methods.base import MASK_THRESHOLD, MaskType
 from avsep_lib.methods.hfra import HFRA
+from avsep_lib.pictures import load_frame
 from avsep_lib.score import MixtureItem, QueryMaker, frame_queries, image_queries, list_items, score_item
 from avsep_lib.trained import load_trained
 from avsep_lib.workflow import audio_key, data_key

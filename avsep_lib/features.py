@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
 
 from avsep_lib.audio import mix
 from avsep_lib.cli import json_argument, run_main
@@ -26,27 +25,14 @@ from avsep_lib.encoders import load_audio_encoder
 from avsep_lib.encoders.base import AudioEncoder
 from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.encoders.store import EmbeddingStore
-from avsep_lib.errors import DataError
 from avsep_lib.jobs import with_progress
 from avsep_lib.mixtures import crop_start, load_sources, read_list
+from avsep_lib.pictures import load_frame
 from avsep_lib.settings import AudioSettings, from_dict
 from avsep_lib.tensor_file import create_tensors
 from avsep_lib.training_data import spectrograms, streamed_from
 
 CHUNK = 64  # mixtures per STFT batch: bounds memory
-
-
-def load_frame(store: ClipStore, clip_id: str, frame: int, size: int) -> np.ndarray:
-    """One frame as uint8 ``(3, size, size)``; DataError names a missing or unreadable picture."""
-    path = store.frame_path(clip_id, frame)
-    try:
-        with Image.open(path) as picture:
-            resized = picture.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
-    except FileNotFoundError:
-        raise DataError(f"frame {path} is missing; rebuild the dataset or correct n_frames in the manifest") from None
-    except OSError as error:
-        raise DataError(f"frame {path} cannot be read ({error}); rebuild the dataset") from None
-    return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
 
 
 def list_chunks(table: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -27,13 +27,13 @@ from avsep_lib.encoders import load_audio_encoder
 from avsep_lib.encoders.base import AudioEncoder
 from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.encoders.store import EmbeddingStore
-from avsep_lib.features import load_frame
 from avsep_lib.files import atomic_path
 from avsep_lib.methods.base import MaskMethod, Query
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.methods.references import REFERENCES
 from avsep_lib.metrics import si_sdr
 from avsep_lib.mixtures import load_sources, read_list
+from avsep_lib.pictures import load_frame
 from avsep_lib.settings import AudioSettings, from_dict
 
 COLUMNS = [

@@ -210,6 +210,10 @@ def train(
     val = load_features(features / "val.safetensors")
 
     model = Separator(config.model).to(memory_format=torch.channels_last)
+    if config.model.backbone == "resnet18" and config.model.backbone_weights:
+        from avsep_lib.models.visual import load_trunk
+
+        load_trunk(model.visual, config.model.backbone_weights)
     optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True)
     model, optimizer = fabric.setup(model, optimizer)
     inputs = [sha256_file(features / f"{name}.safetensors") for name in ("train", "val")]

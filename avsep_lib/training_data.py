@@ -139,7 +139,7 @@ class StreamedPool(Pool):
         return np.stack([scaled_crop(self.store, clip, start, n_samples, gain) for clip, start, _, gain in crops])
 
     def _frames(self, item: int) -> np.ndarray:
-        from avsep_lib.features import load_frame
+        from avsep_lib.pictures import load_frame
 
         size = self.config.model.frame_size
         return np.stack([load_frame(self.store, clip, frame, size) for clip, _, frame, _ in self._crops(item)])

@@ -14,10 +14,10 @@ import soundfile
 from avsep_lib import clips
 from avsep_lib.clips import ClipStore, build_clips, read_audio
 from avsep_lib.errors import DataError, LeakageError
-from avsep_lib.features import load_frame
 from avsep_lib.files import sha256_file
 from avsep_lib.jobs import in_order, with_progress
 from avsep_lib.manifest import COLUMNS, check_manifest, is_solo, label_list, read_manifest
+from avsep_lib.pictures import load_frame
 from avsep_lib.waveform_file import WaveformWriter
 
 RATE, SECONDS = 22_050, 1.0

@@ -237,7 +237,7 @@ def test_a_run_with_its_own_visual_network_sees_what_training_saw(bench, tmp_pat
     path = checkpoint(tmp_path / "r.safetensors", fusion="late", backbone="resnet18")
     result = ask(bench, run=str(path), encoder=None)
     assert result.encoder_key == ""
-    from avsep_lib.features import load_frame
+    from avsep_lib.pictures import load_frame
 
     class Store:
         def frame_path(self, clip_id: str, index: int) -> Path:

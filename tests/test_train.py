@@ -177,6 +177,21 @@ def test_other_rows_resume_as_well(random_features, tmp_path, backbone, loss):
     assert results(tmp_path / "parts") == results(tmp_path / "whole")
 
 
+def test_a_trained_backbone_starts_from_the_named_weights(random_features, tmp_path):
+    import torchvision
+
+    torch.manual_seed(5)
+    imagenet = torchvision.models.resnet18(weights=None).state_dict()
+    save_file(imagenet, tmp_path / "resnet18.safetensors")
+    config = tiny_config(steps=1, batch_size=2, validations=1, learning_rate=1e-12)
+    model = dataclasses.replace(config.model, fusion="late", backbone="resnet18")
+    for weights, equal in (("", False), (str(tmp_path / "resnet18.safetensors"), True)):
+        named = dataclasses.replace(config, model=dataclasses.replace(model, backbone_weights=weights))
+        trained = load_file(train(named, random_features, tmp_path / f"run{equal}"))
+        first = next(tensor for name, tensor in trained.items() if name.endswith("features.0.weight"))
+        assert torch.allclose(first, imagenet["conv1.weight"], atol=1e-6) == equal
+
+
 def test_another_configuration_does_not_resume(random_features, uninterrupted, tmp_path, capsys):
     train(tiny_config(steps=24), random_features, tmp_path, stop_after=6)
     train(tiny_config(), random_features, tmp_path)

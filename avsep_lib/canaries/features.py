@@ -12,8 +12,8 @@ import torch
 from avsep_lib import audio as front_end
 from avsep_lib.canaries.evidence import Evidence, spread
 from avsep_lib.canaries.findings import Finding, at_most, not_applicable
-from avsep_lib.features import load_frame
 from avsep_lib.mixtures import load_sources
+from avsep_lib.pictures import load_frame
 
 STORED = ("sources", "images", "teacher", "frames")  # the mixture itself is judged by `test_clip_in_train`
 LIMIT = 1e-3  # of the norm: a batch of another size, or another processor, changes rounding only

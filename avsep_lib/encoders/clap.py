@@ -35,7 +35,7 @@ from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.encoders.sources import CLAP
 from avsep_lib.encoders.towers import AudioTower, clap_tower
 from avsep_lib.encoders.waveforms import prepare
-from avsep_lib.encoders.weights import content_key, load_selected
+from avsep_lib.encoders.weights import best_device, content_key, load_selected
 
 N_SAMPLES = 480_000
 PADDING_WORDS = {
@@ -49,7 +49,8 @@ class ClapAudioEncoder:
     """CLAP's HTS-AT and projection, frozen. It has no text tower; see `avsep_lib.encoders.clap_text` for one."""
 
     def __init__(self, tower: AudioTower, settings: AudioEncoderSettings, key: str) -> None:
-        self.model = tower.eval().requires_grad_(False)
+        self.device = best_device()
+        self.model = tower.eval().requires_grad_(False).to(self.device)
         self.settings = settings
         self.key = key
 
@@ -57,7 +58,7 @@ class ClapAudioEncoder:
     def encode(self, waveforms: np.ndarray, sample_rate: int) -> np.ndarray:
         """Unit vectors, float32 (B, 512), of mono waveforms (B, samples) at `sample_rate` Hz."""
         prepared = prepare(waveforms, sample_rate, self.settings.rate, N_SAMPLES, self.settings.padding)
-        return self.model(torch.tensor(prepared)).numpy()
+        return self.model(torch.tensor(prepared).to(self.device)).cpu().numpy()
 
     def describe(self) -> dict[str, Any]:
         """Name, input, size and content key."""

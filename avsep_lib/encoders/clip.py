@@ -14,7 +14,7 @@ from avsep_lib.encoders.pretrained import clip_file, clip_in
 from avsep_lib.encoders.settings import ImageEncoderSettings
 from avsep_lib.encoders.sources import CLIP
 from avsep_lib.encoders.towers import tokenize
-from avsep_lib.encoders.weights import content_key, load_selected
+from avsep_lib.encoders.weights import best_device, content_key, load_selected
 from avsep_lib.errors import WeightsError
 
 # Not "ViT-B-32": that one loads the same file without a word and computes another activation.
@@ -26,19 +26,21 @@ class ClipImageEncoder:
     """open_clip's CLIP, frozen; features stay raw, as in HFRA."""
 
     def __init__(self, model: nn.Module, key: str, source: str) -> None:
-        self.model = model.eval().requires_grad_(False)
+        self.device = best_device()
+        self.model = model.eval().requires_grad_(False).to(self.device)
         self.key = key
         self.source = source
 
     @torch.inference_mode()
     def encode(self, frames: np.ndarray) -> np.ndarray:
         """Raw features, float32 (B, 512), of uint8 RGB frames (B, height, width, 3)."""
-        return self.model.encode_image(normalise(resize_crop(frames, IMAGE_SIZE))).numpy()
+        images = normalise(resize_crop(frames, IMAGE_SIZE)).to(self.device)
+        return self.model.encode_image(images).cpu().numpy()
 
     @torch.inference_mode()
     def encode_text(self, captions: list[str]) -> np.ndarray:
         """Unit vectors, float32 (B, 512), of captions."""
-        return self.model.encode_text(tokenize(captions, 77), normalize=True).numpy()
+        return self.model.encode_text(tokenize(captions, 77).to(self.device), normalize=True).cpu().numpy()
 
     def describe(self) -> dict[str, Any]:
         """Name, input, size and content key."""

@@ -14,6 +14,11 @@ from avsep_lib.errors import DataError, WeightsError
 from avsep_lib.files import atomic_path, canonical_json, read_json, sha256_file, sha256_text
 
 
+def best_device() -> torch.device:
+    """Where a pretrained encoder runs: the GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def save_weights(path: str | Path, module: nn.Module) -> None:
     """Write a module's state as safetensors, atomically; equal states give equal bytes."""
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}

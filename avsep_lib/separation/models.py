@@ -64,7 +64,7 @@ class Model:
 
 
 def _squeezed(picture: np.ndarray, size: int) -> np.ndarray:
-    """A picture as `avsep_lib.features.load_frame` reads it for training: uint8 (3, size, size)."""
+    """A picture as `avsep_lib.pictures.load_frame` reads it for training: uint8 (3, size, size)."""
     resized = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC)
     return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from avsep_lib.encoders.files import located
 from avsep_lib.errors import AvsepError
 from avsep_lib.library import modules_of, modules_of_notebook
 from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_path
@@ -79,6 +80,15 @@ def teacher_options(run):
 def one_of(names):
     """Wildcard constraint: one of `names`; none at all when there are none."""
     return "|".join(names) or "(?!)"
+
+
+def pretrained_files(dataset, modality):
+    """Files of weights that an encoder of a profile names: other contents make it run again."""
+    place = getattr(PLAN.profile.encoders_for(dataset), modality).weights
+    path = located(place) if place else None
+    if path is None or not path.exists():
+        return []  # workflow/regenerate.py has refused to start, or this is a dry run
+    return [str(path)] if path.is_file() else sorted(str(found) for found in path.rglob("*.safetensors"))
 
 
 def streamed_clips(run):

@@ -63,6 +63,7 @@ rule clips:
         folder=lambda w, output: Path(output.index).parent,
     log:
         "<logs>/clips/{key}.log",
+    threads: lambda w: (workflow.cores or 1) if w.key.split("@")[0] in PLAN.recorded else 1
     shell:
         "logged {log} python -m avsep_lib.clips --manifest {input.manifest}"
-        " --sample-rate {params.sample_rate} --out {params.folder}"
+        " --sample-rate {params.sample_rate} --out {params.folder} --workers {threads}"

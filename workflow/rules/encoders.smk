@@ -4,6 +4,7 @@
 rule encoder:
     input:
         clips="<results>/data/{dataset}/clips/clips.json",
+        weights=lambda w: pretrained_files(w.dataset, w.modality),
         library=modules("avsep_lib.encoders.train"),
         environment=ENVIRONMENT,
     output:
