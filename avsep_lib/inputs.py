@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from avsep_lib.config import Profile, known_profiles, load_profile
+from avsep_lib.config import Profile, known_profiles, load_profile, profile_runs
 from avsep_lib.errors import ConfigError, DataError
 from avsep_lib.paths import data_root, results_root
 
@@ -26,6 +26,18 @@ def dataset_of(profile: Profile, name: str) -> str:
     """
     base, at, switches = name.partition("@")
     return (profile.dataset_in(base) or base) + at + switches
+
+
+def run_here(profile: Profile, run_id: str) -> str:
+    """A run of a profile: the one of that id, or else the same row and seed on the profile's main dataset.
+
+    Notebooks name ``hier_align-s0`` by default; where the only dataset stands in the place of VGGSound under the name
+    ``garden``, that run is called ``hier_align-garden-s0``. An unknown id comes back as it was.
+    """
+    runs = {run.run_id: run for run in profile_runs(profile)}
+    row, _, seed = run_id.rpartition("-s")
+    same = (r.run_id for r in runs.values() if (r.row, str(r.seed), r.dataset) == (row, seed, profile.main_dataset))
+    return run_id if run_id in runs else next(same, run_id)
 
 
 def require(profile: str, *names: str) -> list[Path]:

@@ -11,7 +11,7 @@ from avsep_lib import about_data, coverage, datacard, encoder_notes
 from avsep_lib.clips import ClipStore
 from avsep_lib.config import load_profile
 from avsep_lib.encoders.sanity import TestSet, can_ask_for_pairs
-from avsep_lib.inputs import dataset_of, require_analysis, require_data
+from avsep_lib.inputs import dataset_of, require_analysis, require_data, run_here
 from avsep_lib.recorded.settings import PROBLEMS, Policy, RecordedSettings
 
 ITEMS = [  # clip_id, labels, split, status, reason, findings
@@ -147,6 +147,15 @@ def test_a_dataset_is_found_by_its_place_and_by_its_name():
     assert dataset_of(profile, "music11@sample_rate=16000") == "garden@sample_rate=16000"
     assert dataset_of(profile, "music21") == "music21"  # nothing there: whoever looks for it says so
     assert dataset_of(load_profile("smoke"), "wild") == "wild"
+
+
+def test_the_notebooks_own_runs_are_found_on_the_only_dataset():
+    assert run_here(own_profile(), "hier_align-s0") == "hier_align-s0"
+    settings = RecordedSettings(format="videos", root="/x", in_place_of="wild")
+    wild = load_profile("smoke").model_copy(update={"datasets": {"garden": settings}, "encoders_of": {}})
+    assert run_here(wild, "hier_align-s0") == "hier_align-garden-s0"
+    assert run_here(wild, "hier_align-garden-s0") == "hier_align-garden-s0"
+    assert run_here(wild, "nobody-s0") == "nobody-s0"
 
 
 def test_files_are_found_by_the_place_of_their_dataset(tmp_path, monkeypatch):

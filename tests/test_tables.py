@@ -394,3 +394,12 @@ def test_names_that_look_like_numbers_stay_names(scores, tmp_path):
     scores.head(4).assign(instrument="1", partner="2", clip_id="007").to_csv(path, index=False)
     read = tables.load_scores([path])
     assert read[["instrument", "partner", "clip_id"]].iloc[0].tolist() == ["1", "2", "007"]
+
+
+def test_no_claims_are_no_verdicts(data):
+    verdicts = tables.claim_verdicts(None, [])
+    assert verdicts.empty
+    assert text.claims_text(verdicts).empty
+    assert text.power_text(verdicts, paper=6).empty
+    found = tables.with_claims(tables.differences(data["binary"]), verdicts)
+    assert found["verdict"].isna().all()

@@ -23,6 +23,8 @@ _COLUMNS = [
     *("p_value", "p_holm", "detectable_effect", "reason"),
 ]
 
+_CLAIMED = ("id", "sentence", "section", "metric", "direction")
+_JUDGED = ("verdict", "why", "verdict_trained_again")
 NOT_TRAINED = "a row is not trained in this profile"
 LEFT_OUT = "a row was left out: with it no mixture is common to all rows"
 
@@ -72,7 +74,7 @@ def _found(low: float, high: float) -> str:
 
 
 def claim_verdicts(
-    data: Comparable, claims: Iterable[Claim], resampling: Resampling = DEFAULT_RESAMPLING
+    data: Comparable | None, claims: Iterable[Claim], resampling: Resampling = DEFAULT_RESAMPLING
 ) -> pd.DataFrame:
     """Verdict on each claim of kind *difference*, for these trained models and for the methods trained again.
 
@@ -83,8 +85,11 @@ def claim_verdicts(
     pandas.DataFrame
         One line per claim: `id`, `sentence`, `section`, `metric`, `direction`, the columns of `differences` (Holm's
         correction over the claims), `verdict`, `why`, `verdict_trained_again`, and `n_common`: the mixtures of the
-        common set, of which a claim about SAR may use fewer (`n_mixtures`).
+        common set, of which a claim about SAR may use fewer (`n_mixtures`). No line without claims, whatever `data` is.
     """
+    claims = list(claims)
+    if not claims:
+        return pd.DataFrame(columns=[*_CLAIMED, *_COLUMNS, "found", *_JUDGED, "n_common"])
     floor = trained_at_all(data, resampling)
     failed = set(floor.loc[floor["found"] != "higher", "candidate"])
     table = pd.DataFrame([_judged(data, claim, failed, resampling) for claim in claims])
