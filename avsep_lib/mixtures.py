@@ -172,10 +172,42 @@ def matched_pairs(clips: pd.DataFrame, seed: int, place: str = "matching") -> li
     return pairs
 
 
-def evaluation_list(clips: pd.DataFrame, clip_s: float, seed: int, prefix: str) -> pd.DataFrame:
-    """Matched pairs of solo clips at their centre crops; see `matched_pairs`."""
+def evaluation_list(
+    clips: pd.DataFrame, clip_s: float, seed: int, prefix: str, absent: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Matched pairs of solo clips at their centre crops; see `matched_pairs`.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        Manifest rows of the split.
+    clip_s : float
+        Mixture length in seconds.
+    seed : int
+    prefix : str
+        First letter of the mixture ids.
+    absent : DataFrame, optional
+        Audited items of the dataset that are listed and cannot be used. Those of the split are matched like the others
+        and their pairs dropped: a missing clip takes its pair with it and never reshuffles the rest.
+
+    Raises
+    ------
+    DataError
+        As `matched_pairs`, or when no pair is left.
+    """
+    split = clips.split.iloc[0]
     solos = clips[is_solo(clips)]
-    pairs, columns = matched_pairs(solos, seed, f"split {clips.split.iloc[0]!r}"), _Clips(solos)
+    listed = solos[["clip_id", "labels"]]
+    if absent is not None:
+        missing = absent[is_solo(absent) & (absent.split == split)]
+        listed = pd.concat([listed, missing[["clip_id", "labels"]]]).sort_values("clip_id", ignore_index=True)
+    known, columns = set(solos.clip_id), _Clips(solos)
+    pairs = [pair for pair in matched_pairs(listed, seed, f"split {split!r}") if known.issuperset(pair)]
+    if not pairs:
+        raise DataError(
+            f"split {split!r}: every listed pair has a clip that cannot be used; obtain more of the listed files, or set "
+            "decided_over: usable"
+        )
     position = {clip_id: i for i, clip_id in enumerate(columns.ids)}
     sources = [tuple(_centre_source(columns, position[clip_id], clip_s) for clip_id in pair) for pair in pairs]
     return _tidy(sources, prefix)
@@ -206,8 +238,10 @@ def check_no_leakage(lists: dict[str, pd.DataFrame], clips: pd.DataFrame) -> Non
             raise LeakageError(f"video {shared[0]!r} is in the {a} and the {b} list; keep a video in one split")
 
 
-def build_lists(store: ClipStore, audio: AudioSettings, mixtures: MixtureSettings) -> dict[str, pd.DataFrame]:
-    """The three lists of a dataset, checked for leakage."""
+def build_lists(
+    store: ClipStore, audio: AudioSettings, mixtures: MixtureSettings, absent: pd.DataFrame | None = None
+) -> dict[str, pd.DataFrame]:
+    """The three lists of a dataset, checked for leakage; for `absent` see `evaluation_list`."""
     clip_s = audio.n_samples / audio.sample_rate
     if len(short := store.table[store.table.n_samples < audio.n_samples]):
         clip = short.iloc[0]
@@ -220,11 +254,17 @@ def build_lists(store: ClipStore, audio: AudioSettings, mixtures: MixtureSetting
         raise DataError(f"{store.folder}: no clips in split {missing[0]!r}")
     lists = {
         "pool": training_pool(split["train"], clip_s, mixtures),
-        "val": evaluation_list(split["val"], clip_s, mixtures.seed + 1, "v"),
-        "test": evaluation_list(split["test"], clip_s, mixtures.seed + 2, "t"),
+        "val": evaluation_list(split["val"], clip_s, mixtures.seed + 1, "v", absent),
+        "test": evaluation_list(split["test"], clip_s, mixtures.seed + 2, "t", absent),
     }
     check_no_leakage(lists, store.table)
     return lists
+
+
+def absent_clips(audit: Path) -> pd.DataFrame:
+    """Clips of an ``audit.csv`` that are listed and were dropped: `clip_id`, `labels` and `split`."""
+    table = pd.read_csv(audit, dtype=str, keep_default_na=False)
+    return table.loc[(table.status == "dropped") & (table.labels != ""), ["clip_id", "labels", "split"]]
 
 
 def read_list(folder: str | Path, name: str) -> pd.DataFrame:
@@ -287,10 +327,12 @@ def main() -> None:
     parser.add_argument("--audio", type=json_argument, required=True)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--audit", type=Path, help="audit.csv, where pairs are decided over all that is listed")
     arguments = parser.parse_args()
     store = ClipStore.open(arguments.clips)
     audio, mixtures = from_dict(AudioSettings, arguments.audio), from_dict(MixtureSettings, arguments.settings)
-    write_lists(build_lists(store, audio, mixtures), arguments.out, store)
+    absent = absent_clips(arguments.audit) if arguments.audit else None
+    write_lists(build_lists(store, audio, mixtures, absent), arguments.out, store)
 
 
 if __name__ == "__main__":

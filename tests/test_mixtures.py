@@ -300,3 +300,25 @@ def test_sources_at_another_rate_or_of_too_short_clips_are_refused(store):
 def test_clips_shorter_than_a_mixture_are_refused_when_lists_are_drawn(store):
     with pytest.raises(DataError, match=r"clip 'train_flute_000' lasts 2\.00 s, a mixture 2\.07 s"):
         build_lists(store, dataclasses.replace(AUDIO, n_samples=24_063), SETTINGS)
+
+
+def test_a_missing_clip_takes_its_pair_with_it_and_reshuffles_no_other():
+    everything = pd.DataFrame(
+        {
+            "clip_id": [f"{label}{i}" for label in ("flute", "tuba", "cello") for i in range(10)],
+            "labels": [label for label in ("flute", "tuba", "cello") for _ in range(10)],
+            "split": "test", "duration_s": 5.0, "fps": 8.0, "n_frames": 40,
+        }
+    )  # fmt: skip
+
+    def pairs(missing: list[str]) -> set[tuple[str, ...]]:
+        gone = everything.clip_id.isin(missing)
+        found = evaluation_list(everything[~gone], 3.0, 5, "t", everything[gone])
+        return {tuple(group.clip_id) for _, group in found.groupby("mixture_id")}
+
+    whole, missing = pairs([]), ["flute3", "tuba7", "cello0"]
+    assert pairs(missing) == {pair for pair in whole if not set(pair) & set(missing)}
+    assert len(pairs(missing)) < len(whole)
+    partners = [pair[1] for pair in whole]
+    with pytest.raises(DataError, match="every listed pair has a clip that cannot be used"):
+        pairs(partners)

@@ -471,9 +471,18 @@ def test_what_is_missing_is_dealt_out_apart(tmp_path):
     path = write(tmp_path / "all.json", json.dumps({"flute": [f"v{i}" for i in range(100)]}))
     for i in (3, 50, 99):
         touch(tmp_path / "files" / f"v{i}.mp4")
-    table = lists(tmp_path / "files", {"all": path})
+    table = lists(tmp_path / "files", {"all": path}, decided_over="usable")
     assert sorted(table.split[table.problem == ""]) == ["test", "train", "val"]
     assert (table.split != "").all()
+
+
+def test_two_labs_with_different_gaps_have_the_same_splits(tmp_path):
+    path = write(tmp_path / "all.json", json.dumps({"flute": [f"v{i}" for i in range(30)]}))
+    for lab, missing in (("one", range(0, 12)), ("two", range(8, 25))):
+        for i in set(range(30)) - set(missing):
+            touch(tmp_path / lab / f"v{i}.mp4")
+    one, two = (split_of(lists(tmp_path / lab, {"all": path})) for lab in ("one", "two"))
+    assert one == two
 
 
 def test_all_parts_of_a_video_share_its_split(tmp_path):

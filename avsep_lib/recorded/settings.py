@@ -75,6 +75,9 @@ class RecordedSettings:
     duet_separators: tuple[str, ...] = ("|", "+", "&", ",", "_and_", " and ", " ")
     shares: Shares = field(default_factory=Shares)
     seed: int = 0  # of the splits
+    # Splits and test pairs are decided over all that is `listed`, so that two labs that obtained different files share
+    # the pairs that both have, or over what is `usable`; `auto`: listed for lists and indexes, usable for own videos.
+    decided_over: Literal["auto", "listed", "usable"] = "auto"
     clipped_share: float = 1e-3  # of the samples at full scale, from which on a clip counts as clipped
     policy: Policy = field(default_factory=Policy)
     __pydantic_config__ = STRICT
@@ -99,3 +102,8 @@ class RecordedSettings:
     def listed_files(self) -> list[tuple[str, str]]:
         """(split or ``all``, path) of every list file, in order."""
         return [(split, path) for split, paths in self.lists.items() for path in paths]
+
+    @property
+    def over_listed(self) -> bool:
+        """Whether items that cannot be used take part when splits and test pairs are decided."""
+        return self.decided_over == "listed" or (self.decided_over == "auto" and self.format != "videos")

@@ -15,9 +15,9 @@ def assign_splits(table: pd.DataFrame, settings: RecordedSettings) -> pd.Series:
     """Split of every item; all items of a video share one.
 
     Videos without a given split are ordered by a hash of seed and id within their class and dealt out by `shares`: the
-    order of the files does not matter, and a video more or less moves few others. Missing and unreadable items are
-    dealt out apart, so that those that can be used fill every split. Duets are for training, since scores are taken on
-    solos. Lists without a val split have it taken from their training videos; lists without a test split, as the
+    order of the files does not matter, and a video more or less moves few others. Where splits are decided over what is
+    usable, missing and unreadable items are dealt out apart, so that the others fill every split; where they are
+    decided over what is listed, they count like any other. Duets are for training, since scores are taken on solos. Lists without a val split have it taken from their training videos; lists without a test split, as the
     released code's, whose validation list is its test list too, have it taken from their validation videos.
 
     Parameters
@@ -34,6 +34,7 @@ def assign_splits(table: pd.DataFrame, settings: RecordedSettings) -> pd.Series:
     """
     _check_given(table)
     videos = _videos(table)
+    videos["apart"] = False if settings.over_listed else ~videos.usable
     videos["split"] = videos.given
     rest = videos[videos.given == ""]
     videos.loc[rest.index[rest.duet | (rest["class"] == "")], "split"] = "train"
@@ -109,7 +110,7 @@ def _move(videos: pd.DataFrame, source: str, target: str, share: float, seed: in
 
 
 def _in_order(chosen: pd.DataFrame, seed: int) -> list[list[str]]:
-    """Ids of the videos of each class, usable ones apart, in an order that only seed and ids decide."""
+    """Ids of the videos of each class, those dealt out `apart` in a list of their own, in an order of seed and ids."""
     ordered = chosen.assign(order=[hashlib.sha256(f"{seed}/{v}".encode()).digest() for v in chosen.index])
-    groups = ordered.sort_values("order").groupby(["usable", "class"], sort=True)
+    groups = ordered.sort_values("order").groupby(["apart", "class"], sort=True)
     return [list(group.index) for _, group in groups]

@@ -91,6 +91,14 @@ def pretrained_files(dataset, modality):
     return [str(path)] if path.is_file() else sorted(str(found) for found in path.rglob("*.safetensors"))
 
 
+def audit_of_key(key):
+    """Where test pairs are decided over all that a dataset lists: what it lists."""
+    dataset = key.split("@")[0]
+    if dataset not in PLAN.recorded or not PLAN.profile.datasets[dataset].over_listed:
+        return []
+    return [f"<results>/data/{dataset}/dataset/audit.csv"]
+
+
 def streamed_clips(run):
     """The decoded clips, for a run whose training mixtures are computed while it trains."""
     if PLAN.profile.mixtures.features == "stored":

@@ -32,7 +32,8 @@ rule recordings:
     output:
         manifest="<results>/data/{dataset}/dataset/manifest.csv",
         provenance="<results>/data/{dataset}/dataset/provenance.csv",
-        audit="<results>/data/{dataset}/dataset/audit.json",
+        summary="<results>/data/{dataset}/dataset/audit.json",
+        audit="<results>/data/{dataset}/dataset/audit.csv",
     wildcard_constraints:
         dataset=one_of(PLAN.recorded),
     params:

@@ -4,6 +4,7 @@
 rule mixtures:
     input:
         clips=clips_of_key,
+        audit=lambda w: audit_of_key(w.key),
         library=modules("avsep_lib.mixtures"),
         environment=ENVIRONMENT,
     output:
@@ -14,11 +15,12 @@ rule mixtures:
         audio=lambda w: PLAN.audio_json(w.key),
         clips=lambda w, input: Path(input.clips).parent,
         folder=lambda w, output: Path(output.index).parent,
+        audit=lambda w, input: f"--audit {input.audit}" if input.audit else "",
     log:
         "<logs>/mixtures/{key}.log",
     shell:
         "logged {log} python -m avsep_lib.mixtures --settings {params.settings:q} --audio {params.audio:q}"
-        " --clips {params.clips} --out {params.folder}"
+        " --clips {params.clips} {params.audit} --out {params.folder}"
 
 
 rule features:
