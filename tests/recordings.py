@@ -16,8 +16,8 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from avsep_lib.embedded.plan import Clip
 from avsep_lib.embedded.performance import perform
+from avsep_lib.embedded.plan import Clip
 from avsep_lib.embedded.settings import EmbeddedSettings
 from avsep_lib.video import encode_video
 
@@ -38,7 +38,9 @@ class Found:
 def settings() -> EmbeddedSettings:
     """Sizes of the rendered performances."""
     videos = dict.fromkeys(("train", "val", "test", "pretrain"), 2)
-    return EmbeddedSettings(tuple(SPOKEN), videos, dict.fromkeys(("train", "val", "test"), 0), SECONDS, FPS, SIZE, RATE, n_mp4=0)
+    return EmbeddedSettings(
+        tuple(SPOKEN), videos, dict.fromkeys(("train", "val", "test"), 0), SECONDS, FPS, SIZE, RATE, n_mp4=0
+    )
 
 
 def performances(labels: tuple[str, ...], count: int):
@@ -60,7 +62,7 @@ def write_videos(folder: Path, solos: int = 8, duets: int = 2) -> Found:
     first = root / "flute" / "flute0.mp4"
     planted = {
         "silent": lambda path: _video(path, pictures, np.zeros_like(sound)),
-        "too_short": lambda path: _video(path, pictures[:8], sound[: RATE]),
+        "too_short": lambda path: _video(path, pictures[:8], sound[:RATE]),
         "duplicate": lambda path: _video(path, pictures, 0.5 * sound),  # encoded again, and softer
         "unreadable": lambda path: path.write_bytes(first.read_bytes()[:2000]),
         "no_audio": lambda path: _mute(path, pictures),
@@ -83,8 +85,8 @@ def write_index(folder: Path, solos: int = 6) -> Found:
             rows.append(_indexed(folder, label, f"{name}{index}", pictures, sound))
     sound, pictures = next(performances(("flute",), 1))
 
-    def plant(problem: str, name: str, sound: np.ndarray = _noise(2), count: int | None = None) -> Path:
-        rows.append(_indexed(folder, "flute", name, pictures, sound, count))
+    def plant(problem: str, name: str, sound: np.ndarray | None = None, count: int | None = None) -> Path:
+        rows.append(_indexed(folder, "flute", name, pictures, _noise(2) if sound is None else sound, count))
         problems[problem] += 1
         return folder / "frames" / "flute" / f"{name}.mp4"
 
@@ -161,7 +163,9 @@ def _noise(seed: int) -> np.ndarray:
     """Noise whose colour changes, so that no two of them sound alike to a fingerprint."""
     rng = np.random.default_rng(seed)
     steps = np.cumsum(rng.standard_normal(round(SECONDS * RATE)))
-    return (0.1 * np.sin(0.2 * steps) * np.repeat(rng.uniform(0.1, 1, 40), round(SECONDS * RATE / 40))).astype(np.float32)
+    return (0.1 * np.sin(0.2 * steps) * np.repeat(rng.uniform(0.1, 1, 40), round(SECONDS * RATE / 40))).astype(
+        np.float32
+    )
 
 
 def _picture(seed: int) -> np.ndarray:
