@@ -256,6 +256,13 @@ def test_commands_name_the_profile_and_the_run():
     assert json.loads(text.rpartition("\\\n")[2].strip("'"))["run_id"] == "late-s0"
 
 
+def test_a_streamed_pool_needs_its_clips():
+    suite = load_profile("smoke")
+    streamed = suite.model_copy(update={"mixtures": dataclasses.replace(suite.mixtures, features="streamed")})
+    assert "--clips results/smoke/data/music11/clips" in run_card.commands(streamed, "flip_solos-s0")
+    assert "--clips" not in run_card.commands(suite, "late-s0")
+
+
 def test_the_chosen_checkpoint_and_the_floor_are_drawn():
     history = pd.DataFrame({"step": [10, 20, 30], "val_si_sdr_db": [1.0, 3.0, 2.0]})
     ax = training.validation(plt.figure().subplots(), history, 20, 0.5, "red")
