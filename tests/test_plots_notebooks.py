@@ -259,7 +259,7 @@ def test_commands_name_the_profile_and_the_run():
 def test_a_streamed_pool_needs_its_clips():
     suite = load_profile("smoke")
     streamed = suite.model_copy(update={"mixtures": dataclasses.replace(suite.mixtures, features="streamed")})
-    assert "--clips results/smoke/data/music11/clips" in run_card.commands(streamed, "flip_solos-s0")
+    assert "--clips results/smoke/data/music11/clips" in run_card.commands(streamed, "late-s0")
     assert "--clips" not in run_card.commands(suite, "late-s0")
 
 
