@@ -57,6 +57,16 @@ def test_installed_versions_are_the_locked_ones():
         assert importlib.metadata.version(name).split("+")[0] == locked[canonical(name)].split("+")[0]
 
 
+def test_the_lock_keeps_numpy_1_for_as_long_as_laion_clap_asks_for_it():
+    """See CONTRIBUTING.md, "numpy": the day one of these fails, the decision is due again."""
+    declared = [text for text in importlib.metadata.requires("laion_clap") if canonical(text).startswith("numpy")]
+    assert len(declared) == 1
+    assert "<2" in declared[0], f"laion_clap declares {declared[0]} now: move the lock to numpy 2"
+    assert locked_versions(LOCK)["numpy"].split(".")[:2] == ["1", "26"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "numpy>=1.26,<3" in project["dependencies"], "the code itself runs on both"
+
+
 def test_no_tracked_file_names_a_host_or_a_machine():
     patterns = ["index-url", "https?://[^ ]*(/simple|pypi|mirror|proxy)", "/(root|home)/"]
     files = ["requirements.lock", "Makefile", "environment.yml", "binder/postBuild", ".ci/run", "pyproject.toml"]
