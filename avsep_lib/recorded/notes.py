@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from avsep_lib.config import Profile, load_profile
+from typing import TYPE_CHECKING
+
 from avsep_lib.files import read_json
-from avsep_lib.paths import data_root
+from avsep_lib.paths import results_root
+
+if TYPE_CHECKING:
+    from avsep_lib.config import Profile
 
 
 def data_notes(profile: str) -> str:
-    """Sentences about the recorded datasets of a profile; empty when all of its datasets are rendered.
+    """Sentences about the recorded datasets of a profile; empty when none of its datasets was audited."""
+    audits = {path.parent.parent.name: path for path in sorted(results_root(profile).glob("data/*/dataset/audit.json"))}
+    if not audits:
+        return ""
+    from avsep_lib.config import load_profile
 
-    A dataset whose audit is not written yet has no sentence.
-    """
     chosen = load_profile(profile)
-    audits = {name: data_root(profile, name) / "dataset" / "audit.json" for name in chosen.datasets}
     return " ".join(
         f"{chosen.title_of(name)}: {_used(read_json(path))} {_taught(chosen, name)}".strip()
         for name, path in audits.items()
-        if chosen.is_recorded(name) and path.exists()
+        if name in chosen.datasets
     )
 
 
