@@ -541,7 +541,8 @@ def test_stems_and_json_say_what_was_done(bench, tmp_path):
         assert (rate, soundfile.info(out / source["file"]).subtype) == (RATE, "FLOAT")
         assert source["rms_dbfs"] == pytest.approx(10 * np.log10(np.mean(estimate.astype(float) ** 2)), abs=0.01)
     assert {"run", "model_sha256", "encoder_key", "residual_db", "overlap", "unclaimed", "warnings"} <= set(written)
-    assert Image.open(out / "masks.png").width > 800
+    with Image.open(out / "masks.png") as drawn:
+        assert drawn.width > 800
 
 
 def test_shares_of_planted_masks(bench):
