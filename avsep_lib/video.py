@@ -41,7 +41,10 @@ def encode_video(path: str | Path, frames: np.ndarray, fps: int, audio: np.ndarr
         sound = container.add_stream("aac", rate=sample_rate, layout="mono")
         sound.bit_rate = 128_000
         for picture in frames:
-            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            # Converted here and copied: a picture that the encoder converts has padding of undefined content, which
+            # x264 reads, and the bytes of the file would depend on it.
+            converted = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+            container.mux(video.encode(av.VideoFrame.from_ndarray(converted.to_ndarray(), format="yuv420p")))
         container.mux(video.encode())
         block = av.AudioFrame.from_ndarray(np.asarray(audio, np.float32)[None], format="fltp", layout="mono")
         block.sample_rate = sample_rate
