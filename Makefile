@@ -1,4 +1,4 @@
-# The things people do here:  make figures | test | test-long | lab | clean
+# The things people do here:  make figures | why | verify | test | test-long | lab | clean
 # `make figures` understands PROFILE=smoke|demo|paper, DATASET=file.yaml and CORES=n; the first use of any target makes the environment.
 PROFILE ?= demo
 CORES   ?= $(shell nproc 2>/dev/null || echo 2)
@@ -16,7 +16,7 @@ export HF_HUB_OFFLINE = 1
 export TRANSFORMERS_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: figures test test-long lab env lint lock readme strip clean
+.PHONY: figures why verify test test-long lab env lint lock readme strip clean
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 
@@ -30,7 +30,17 @@ figures: $(READY)
 		profile=$$($(BIN)/python -m avsep_lib.recorded.own_profile --profile $(PROFILE) --dataset "$(DATASET)") || exit 1; \
 	fi; \
 	$(BIN)/python workflow/regenerate.py --profile $$profile --cores $(CORES) --gpus "$(GPUS)" && \
-	$(BIN)/python -m avsep_lib.publish --profile $$profile
+	$(BIN)/python -m avsep_lib.publish --profile $$profile && \
+	$(BIN)/python -m avsep_lib.changes --profile $$profile
+
+# Why a figure, a table, a run_id, a notebook or (without FIGURE) the report would be made again: make why FIGURE=fig_ablation_grid
+why: $(READY)
+	@$(BIN)/python -m avsep_lib.changes.why "$(FIGURE)" --profile $(PROFILE)
+
+# Regenerate without publishing, then compare with the committed figures/PROFILE; avsep_lib/changes/tolerances.py says how closely.
+verify: $(READY)
+	$(BIN)/python workflow/regenerate.py --profile $(PROFILE) --cores $(CORES) --gpus "$(GPUS)" --target report
+	@$(BIN)/python -m avsep_lib.changes.verify --profile $(PROFILE)
 
 test: $(READY)
 	$(BIN)/python -m pytest

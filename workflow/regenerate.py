@@ -2,7 +2,8 @@
 
 A killed Snakemake leaves its lock behind, and its advice to unlock is right only when no other one is running. Here
 that is looked up: a living one ends this command, a stale lock is explained and removed. What can be known to fail
-(`avsep_lib.preflight`: missing weights, contradicting settings) ends it as well, before the first job.
+(`avsep_lib.preflight`: missing weights, contradicting settings) ends it as well, before the first job. What is
+published is remembered (`avsep_lib.changes.snapshot`), so that `python -m avsep_lib.changes` can say what has changed.
 """
 
 import argparse
@@ -23,19 +24,28 @@ def main() -> None:
     parser.add_argument("--profile", default="demo", help="file in config/, without suffix")
     parser.add_argument("--cores", default="all")
     parser.add_argument("--gpus", default="", help="jobs that may use a GPU at once; empty: no limit")
+    parser.add_argument("--target", default="", help="rule to stop at; `report` makes everything and publishes nothing")
     given, extra = parser.parse_known_args()
     os.chdir(ROOT)
     _hold_the_checkout()
     if any((STATE / "locks").glob("*")):
         print("A Snakemake that was killed left a lock behind; none is running any more, so the lock is removed.")
         shutil.rmtree(STATE / "locks")
-    if code := subprocess.run([sys.executable, "-m", "avsep_lib.preflight", "--profile", given.profile]).returncode:
-        sys.exit(code)
+    _run("avsep_lib.preflight", given.profile)
+    if not {"-n", "--dry-run", "--dryrun"} & set(extra):
+        _run("avsep_lib.changes.snapshot", given.profile)
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *_options(given, extra)])
 
 
+def _run(module: str, profile: str) -> None:
+    """Run a module for a profile; end with its exit code when it fails."""
+    if code := subprocess.run([sys.executable, "-m", module, "--profile", profile]).returncode:
+        sys.exit(code)
+
+
 def _options(given: argparse.Namespace, extra: list[str]) -> list[str]:
-    options = ["--snakefile", "workflow/Snakefile", "--cores", given.cores, "--rerun-incomplete"]
+    options = [given.target] if given.target else []  # first, where no option can take it for a value of its own
+    options += ["--snakefile", "workflow/Snakefile", "--cores", given.cores, "--rerun-incomplete"]
     options += ["--quiet", "rules", "progress", "host", "reason"]
     options += ["--resources", f"gpu={given.gpus}"] if given.gpus else []
     return [*options, *extra, "--config", f"profile={given.profile}"]
