@@ -1,6 +1,7 @@
-# The things people do here:  make figures | why | verify | test | test-long | lab | clean
+# The things people do here:  make figures | why | verify | test | test-long | lab | explore | clean
 # `make figures` understands PROFILE=smoke|demo|paper, DATASET=file.yaml and CORES=n; the first use of any target makes the environment.
 PROFILE ?= demo
+PORT    ?= 8866
 CORES   ?= $(shell nproc 2>/dev/null || echo 2)
 GPUS    ?= $(shell nvidia-smi --list-gpus 2>/dev/null | grep -c . | grep -v '^0')
 VENV    ?= .venv
@@ -16,7 +17,7 @@ export HF_HUB_OFFLINE = 1
 export TRANSFORMERS_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: figures why verify test test-long lab env lint lock readme strip clean
+.PHONY: figures why verify test test-long lab explore env lint lock readme strip clean
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 
@@ -49,8 +50,13 @@ test: $(READY)
 test-long: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long tests/long --long-report tests/long_report.md
 
+# Opens on the tour; the other notebooks and the glossary lie beside it.
 lab: $(READY)
-	$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
+	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
+
+# The explorer (notebook 12) as a page of its own, on this machine only; PROFILE says whose results, PORT where.
+explore: $(READY)
+	$(BIN)/python -m avsep_lib.explorer --profile $(PROFILE) --port $(PORT)
 
 lint: $(READY)
 	$(BIN)/ruff check .

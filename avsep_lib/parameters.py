@@ -30,6 +30,10 @@ class WithIntervals(NotebookParameters):
     n_bootstrap: int = Field(2000, ge=40, description="resamples over mixtures, not over sources")
 
 
+class StartHere(NotebookParameters):
+    """``00_start_here``: the tour."""
+
+
 class Dataset(NotebookParameters):
     """``01_dataset``: data card."""
 
@@ -94,7 +98,14 @@ class Audit(WithIntervals):
     """``11_audit``: what the published numbers imply, and the verdict on every claim."""
 
 
+class Explorer(NotebookParameters):
+    """``12_explorer``: separate any two test clips by hand; writes nothing."""
+
+    dataset: str = Field("music11", description="a dataset of the profile")
+
+
 NOTEBOOKS: dict[str, type[NotebookParameters]] = {
+    "00_start_here": StartHere,
     "01_dataset": Dataset,
     "02_encoders": Encoders,
     "03_training": Training,
@@ -106,6 +117,7 @@ NOTEBOOKS: dict[str, type[NotebookParameters]] = {
     "09_qualitative": Qualitative,
     "10_pipeline": Pipeline,
     "11_audit": Audit,
+    "12_explorer": Explorer,
 }
 
 

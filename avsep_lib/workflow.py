@@ -22,6 +22,7 @@ from avsep_lib.settings import AudioSettings, MixtureSettings, RunConfig, to_dic
 
 # What each notebook reads, as groups of files that workflow/rules/notebooks.smk spells out.
 READS = {
+    "00_start_here": ("scores", "references", "runs", "clips", "mixtures", "embeddings", "published"),
     "01_dataset": ("dataset", "clips", "mixtures"),
     "02_encoders": ("dataset", "clips", "encoders", "embeddings"),
     "03_training": ("runs", "features", "mixtures"),
@@ -35,6 +36,7 @@ READS = {
     "11_audit": (
         *("scores", "references", "runs", "descriptors", "probe", "latents", "embeddings", "published", "audit"),
     ),
+    "12_explorer": ("dataset", "scores", "references", "runs", "clips", "mixtures", "embeddings"),
 }
 # Rows of the fusion-by-alignment grid (Table 6); on every dataset they have the same names.
 GRID = ("late", "late_align", "middle", "middle_align", "hier", "hier_align")

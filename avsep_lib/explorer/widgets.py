@@ -1,0 +1,72 @@
+"""Two controls that ipywidgets does not have: clips chosen by their pictures, and bars that can be opened."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+HERE = Path(__file__).parent
+
+
+class ClipPicker(anywidget.AnyWidget):
+    """A radio group of pictures.
+
+    Attributes
+    ----------
+    clips : list of dict
+        Keys `key`, `label` and `src` (an image as a data address).
+    value : str
+        Key of the chosen clip.
+    taken : str
+        Key that cannot be chosen.
+    title : str
+    """
+
+    _esm = HERE / "picker.js"
+    clips = traitlets.List([]).tag(sync=True)
+    value = traitlets.Unicode("").tag(sync=True)
+    taken = traitlets.Unicode("").tag(sync=True)
+    title = traitlets.Unicode("").tag(sync=True)
+
+
+class Bars(anywidget.AnyWidget):
+    """Horizontal bars around zero, each a button.
+
+    Attributes
+    ----------
+    items : list of dict
+        Keys `key`, `name`, `value` (a number) and `text` (the number as it is printed).
+    value : str
+        Key of the chosen bar.
+    clicks : int
+        Counts choices, so that choosing a bar again is seen.
+    title, note : str
+    above, below : str
+        Colours of bars to the right and to the left of zero.
+    """
+
+    _esm = HERE / "bars.js"
+    items = traitlets.List([]).tag(sync=True)
+    value = traitlets.Unicode("").tag(sync=True)
+    clicks = traitlets.Int(0).tag(sync=True)
+    title = traitlets.Unicode("").tag(sync=True)
+    note = traitlets.Unicode("").tag(sync=True)
+    above = traitlets.Unicode("#0072B2").tag(sync=True)
+    below = traitlets.Unicode("#E69F00").tag(sync=True)
+
+
+def jpeg_address(content: bytes) -> str:
+    """A JPEG as a data address."""
+    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
+
+
+def bar_items(keys: Sequence[str], names: Sequence[str], values: Sequence[float]) -> list[dict]:
+    """Items of `Bars` for numbers in dB."""
+    return [
+        {"key": str(k), "name": n, "value": float(v), "text": f"{v:+.1f} dB".replace("-", "−")}
+        for k, n, v in zip(keys, names, values)
+    ]
