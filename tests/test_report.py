@@ -1,111 +1,359 @@
-"""The report's first page: every claim linked to its evidence, every run with its files; README tables with links."""
+"""The report: numbers linked to cells and runs, pages that are safe, accessible and light; README tables with links."""
 
 import importlib.util
+import itertools
 import json
+import re
+from pathlib import Path
+from urllib.parse import unquote
 
-import jinja2
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
+from bs4 import BeautifulSoup
 from conftest import TOY_PROFILE
+from report_fixture import AGAINST, CLAIM, TABLE, UNTESTED, build_toy_report, code, markdown, notebooks, shown
 
-from avsep_lib import report, report_evidence
+from avsep_lib import library
 from avsep_lib.artifacts import markdown_table
-from avsep_lib.config import check_profile
+from avsep_lib.config import check_profile, profile_runs
 from avsep_lib.errors import DataError
 from avsep_lib.paths import project_root
+from avsep_lib.report import html_tables, theme, weights
+from avsep_lib.report import notebooks as pages
+from avsep_lib.report.claims import claim_entries, runs_by_row, verdict_counts
+from avsep_lib.report.markdown import slug
+from avsep_lib.report.outputs import Files, cleaned
+from avsep_lib.report.pictures import described
+from avsep_lib.report.runs import curve, run_groups
+from avsep_lib.report.site import SCRIPT, SHEET, TEMPLATES, Site, policy, signed
+from avsep_lib.report.summary import sentences
 
-LINE = {
-    "claim": "Fusing twice is <better>.",
-    "verdict": "supported",
-    "trained again": "not testable here",
-    "tested as": "Hierarchical − Late, SDR",
-    "estimate": "+1.00 [+0.50, +1.50] dB",
-    "interval, trained again": "–",
-    "with soft masks": "contradicted, -0.20 [-0.30, -0.10] dB",
-    "p (Holm)": "0.010",
-    "smallest detectable": "0.70",
-    "n": "88 mixtures",
-    "section": "4.4, Table 6",
-    "note": "one |training|",
-    "evidence": "06_ablation",
-    "runs": "late-s0 late-s1 hier-music21-s0",
-}
-EMPTY = dict.fromkeys(LINE, "–") | {"claim": "First.", "verdict": "not testable here", "section": "1"}
+
+@pytest.fixture(scope="module")
+def report(project, tmp_path_factory) -> Path:
+    """The built report of a toy project."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return build_toy_report(project, tmp_path_factory.mktemp("report") / "checkout", monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def soups(report) -> dict[str, BeautifulSoup]:
+    """All pages, parsed, by their path."""
+    found = sorted(report.rglob("*.html"))
+    return {p.relative_to(report).as_posix(): BeautifulSoup(p.read_text(), "html.parser") for p in found}
+
+
+@pytest.fixture
+def site(tmp_path) -> Site:
+    return Site("toy", tmp_path / "results", tmp_path / "out", ())
 
 
 @pytest.fixture
 def claims(tmp_path):
     path = tmp_path / "tab_claims.csv"
-    pd.DataFrame([LINE, EMPTY]).to_csv(path, index=False)
-    return report_evidence.claim_entries(path)
+    pd.DataFrame([CLAIM, UNTESTED, AGAINST]).to_csv(path, index=False)
+    return claim_entries(path)
 
 
-def page(claims, runs=()):
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    return environment.from_string(report.TEMPLATE.read_text()).render(
-        policy=report.POLICY, profile="toy", claims=claims, claims_table=report_evidence.CLAIMS_TABLE,
-        sections=[], runs=runs, checks=[], n_runs=2, seeds=[0, 1],
-    )  # fmt: skip
+# --- the whole site -----------------------------------------------------------------------------------------------------
 
 
-def test_a_claims_number_links_to_its_notebook_and_every_run_to_its_line(claims):
-    text = page(claims)
-    assert '<a href="notebooks/06_ablation.html">+1.00 [+0.50, +1.50] dB</a>' in text
-    for run_id in LINE["runs"].split():
-        assert f'<a href="#run-{run_id}">' in text
-    assert "&lt;better&gt;" in text
-    assert text.index('id="claims"') < text.index('aria-label="Contents"') < text.index('id="runs"')
-    assert text.count("<main>") == text.count("</main>") == 1
+def test_every_kind_of_page_is_there(soups):
+    assert set(soups) == {
+        "index.html", "listening.html", "runs.html", "data.html",
+        "notebooks/06_ablation.html", "notebooks/09_qualitative.html", "notebooks/11_audit.html",
+    }  # fmt: skip
+
+
+def test_every_link_leads_to_a_file_and_an_anchor(report, soups):
+    ids = {page: {tag["id"] for tag in soup.find_all(id=True)} for page, soup in soups.items()}
+    for page, soup in soups.items():
+        for tag in soup.find_all(["a", "img", "audio"]):
+            address = unquote(tag.get("href") or tag.get("src") or "")
+            assert not address.startswith(("http", "//", "/")), f"{page}: {address}"
+            path, _, anchor = address.partition("#")
+            target = (report / page).parent / path if path else report / page
+            assert target.is_file(), f"{page}: {address}"
+            name = target.resolve().relative_to(report.resolve()).as_posix()
+            assert not anchor or anchor in ids[name], f"{page}: no anchor {address}"
+
+
+def test_no_page_can_fetch_anything(soups):
+    for page, soup in soups.items():
+        rules = soup.find("meta", attrs={"http-equiv": "Content-Security-Policy"})["content"]
+        assert rules.startswith("default-src 'none'"), page
+        assert "http" not in rules
+        assert "script-src 'sha256-" in rules
+        assert not soup.find_all(["iframe", "object", "embed"])
+        assert all(not tag.get("src", "").startswith(("http", "data:")) for tag in soup.find_all(src=True)), page
+        assert len(soup.find_all("script")) == 1, f"{page}: a script of a notebook is left"
+
+
+def test_pages_can_be_walked_by_a_screen_reader(soups):
+    for page, soup in soups.items():
+        levels = [int(tag.name[1]) for tag in soup.find_all(re.compile(r"^h[1-6]$"))]
+        assert levels.count(1) == 1, page
+        assert all(after <= before + 1 for before, after in itertools.pairwise(levels)), f"{page}: headings {levels}"
+        assert len(soup.find_all("main")) == 1
+        assert soup.body.find("a")["href"] == "#main"
+        assert all(tag.get("alt", "").strip() for tag in soup.find_all("img")), page
+        assert all(tag.get("aria-label") for tag in soup.find_all("audio")), page
+        assert all(tag.get("scope") in ("col", "row") for tag in soup.find_all("th")), page
+        assert all(table.find("caption") for table in soup.find_all("table")), page
+        identifiers = [tag["id"] for tag in soup.find_all(id=True)]
+        assert len(identifiers) == len(set(identifiers)), page
+
+
+def test_the_report_is_light(report):
+    for weight in weights.weigh(report):
+        assert weight.fits, weight
+
+
+def test_a_site_over_its_budget_says_so(report, monkeypatch):
+    monkeypatch.setitem(weights.BUDGETS, "whole site", 1000)
+    found = {weight.what: weight for weight in weights.weigh(report)}
+    assert not found["whole site"].fits
+    assert "OVER" in str(found["whole site"])
+
+
+def test_the_weights_stand_in_the_footer(soups):
+    words = soups["index.html"].footer.get_text(" ", strip=True)
+    assert all(what in words for what in weights.BUDGETS)
+
+
+def test_a_claims_number_links_to_its_cell_and_every_run_to_its_line(soups):
+    row = soups["index.html"].find(id="claim-1")
+    links = [a["href"] for a in row.find_all("a")]
+    assert links == ["notebooks/06_ablation.html#c7", "runs.html#run-late-s0", "runs.html#run-late-s1"]
+    assert "Fusing twice is <better>." in row.get_text()
+    assert not soups["index.html"].find(id="claim-2").find_all("a")
+
+
+def test_a_table_has_caption_provenance_downloads_and_links_of_its_rows(soups):
+    figure = soups["index.html"].find(id="tab_table6")
+    links = {a.get_text(): a["href"] for a in figure.find_all("a")}
+    assert links["Late"] == "runs.html#row-music11-late"
+    assert links["Notebook cell"] == "notebooks/06_ablation.html#c3"
+    assert {links[word] for word in ("CSV", "Markdown", "LaTeX")} == {
+        f"assets/tab_table6.{e}" for e in ("csv", "md", "tex")
+    }
+    words = figure.get_text(" ", strip=True)
+    assert figure.figcaption.get_text(strip=True) == "Rows and their SDR."
+    for part in ("late-s0", "parameters", "seed = 1", "cores", "CPython", "modules"):
+        assert part in words
+    assert figure.find("th", string="paper SDR / SIR / SAR")["class"] == ["context"]
+
+
+def test_a_figure_says_its_data(soups):
+    figure = soups["index.html"].find(id="fig_grid")
+    image = figure.find("img")
+    assert image["alt"] == "The grid. Drawn: 2 rows of row late, middle; sdr_db from 1 to 2.5."
+    assert int(image["width"]) > int(image["height"]) > 100
+    assert "middle" in figure.find("table").get_text()
+    assert soups["notebooks/06_ablation.html"].find("img")["alt"] == image["alt"]
+
+
+def test_the_first_page_says_what_came_out(soups):
+    words = soups["index.html"].find(id="came-out").get_text(" ", strip=True)
+    assert "Of 3 sentences of the paper 2 could be tested here: 1 supported, 1 contradicted, 0 inconclusive" in words
+    assert "Late, reaches −0.12 [−1.19, 3.15] dB with binary masks, between 0.22 [0.18, 0.26] dB" in words
+
+
+def test_notebook_pages_have_contents_neighbours_and_the_way_back(soups):
+    soup = soups["notebooks/09_qualitative.html"]
+    assert soup.find("a", rel="prev")["href"] == "06_ablation.html"
+    assert soup.find("a", rel="next")["href"] == "11_audit.html"
+    assert soup.find("a", href="../index.html#09_qualitative")
+    contents = soups["notebooks/06_ablation.html"].find("nav", class_="contents")
+    assert [a["href"] for a in contents.find_all("a")] == [
+        "#table-6", "#the-grid", "#what-becomes-of-the-papers-claims", "#save"
+    ]  # fmt: skip
+
+
+def test_sounds_and_pictures_of_a_notebook_become_files(report, soups):
+    player = soups["notebooks/09_qualitative.html"].find("audio")
+    assert player["preload"] == "none"
+    assert player["aria-label"] == "mixture"
+    assert (report / "notebooks" / player["src"]).read_bytes()[:4] == b"fLaC"
+    assert "base64," not in (report / "notebooks" / "06_ablation.html").read_text()
+
+
+def test_sounds_to_listen_to_keep_their_level(report, soups):
+    players = soups["listening.html"].find_all("audio")
+    assert len(players) >= 5  # a mixture, and a truth and an estimate of both sources
+    for player in players:
+        samples, _ = soundfile.read(report / player["src"])
+        told = float(player.find_parent("tr").find_all("td")[1].get_text().replace("−", "-"))
+        assert 10 * np.log10(np.mean(samples**2)) == pytest.approx(told, abs=0.2)
+
+
+def test_runs_have_a_line_an_anchor_and_their_files(report, soups):
+    for run_id in ("late-s0", "late-s1"):
+        line = soups["runs.html"].find(id=f"run-{run_id}")
+        assert {a["href"] for a in line.find_all("a")} == {
+            f"runs/{run_id}/{name}" for name in ("config.json", "history.csv", "cost.json", "scores.csv")
+        }
+        assert "SI-SDR from" in line.find("svg")["aria-label"]
+        assert json.loads((report / "runs" / run_id / "config.json").read_text())["seed"] == int(run_id[-1])
+    assert soups["runs.html"].find(id="row-music11-late")
+
+
+def test_the_marks_of_what_changed_are_filled_in_later(report):
+    from avsep_lib.changes.shown import filled_in
+
+    text = (report / "index.html").read_text()
+    entry = {"artefact": "tab_table6", "status": "rerun", "changed": "values", "why": "an edit"}
+    found = {"artefacts": [entry], "verdicts": [], "counts": {"rerun": 1}, "profile": "toy", "since": "then"}
+    changed = filled_in(text, found)
+    assert changed != text
+    assert "an edit" in BeautifulSoup(changed, "html.parser").find(id="changes").get_text()
+
+
+# --- parts --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_every_text_colour_can_be_read_on_every_ground(which):
+    for ground in theme.GROUNDS:
+        for text in theme.TEXT:
+            found = theme.contrast(theme.COLORS[text][which], theme.COLORS[ground][which])
+            assert found >= theme.CONTRAST, f"{text} on {ground}: {found:.2f}"
+        edge = theme.contrast(theme.COLORS["focus"][which], theme.COLORS[ground][which])
+        assert edge >= theme.EDGE_CONTRAST, f"focus on {ground}: {edge:.2f}"
+
+
+def test_contrast_is_that_of_the_standard():
+    assert theme.contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert theme.contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
 def test_a_verdict_has_a_sign_and_words_and_an_untestable_sentence_links_nowhere(claims):
-    tested, untestable = claims
+    tested, untestable, _ = claims
     assert (tested["mark"], untestable["mark"]) == ("●", "–")
     assert tested["soft"] == {"verdict": "contradicted", "estimate": "-0.20 [-0.30, -0.10] dB"}
     assert untestable["soft"] == {"verdict": "–", "estimate": ""}
-    assert untestable["page"] == ""
-    assert untestable["rows"] == []
-    assert page([untestable]).count("href") == page([]).count("href")
+    assert (untestable["page"], untestable["rows"]) == ("", [])
+    assert [count["n"] for count in verdict_counts(claims)] == [1, 1, 0, 1]
 
 
 def test_runs_are_grouped_by_what_they_are_seeds_of():
-    grouped = report_evidence.runs_by_row(["late-s0", "late-s1", "hier-music21-s0"])
-    assert [row["row"] for row in grouped] == ["late", "hier-music21"]
+    grouped = runs_by_row(["late-s0", "late-s1", "hier-music21-s0", "audio_encoder"])
+    assert [row["row"] for row in grouped] == ["late", "hier-music21", "audio_encoder"]
     assert [run["seed"] for run in grouped[0]["runs"]] == ["s0", "s1"]
 
 
-def test_every_run_has_a_line_an_anchor_and_its_files(project, tmp_path, monkeypatch):
-    monkeypatch.setenv("AVSEP_ROOT", str(project.root))
-    profile = check_profile(TOY_PROFILE, "toy", "toy")
-    runs = report_evidence.run_entries(profile, tmp_path)
-    assert [run["id"] for run in runs] == ["late-s0", "late-s1"]
-    for run in runs:
-        folder = tmp_path / "runs" / run["id"]
-        assert {path.name for path in folder.iterdir()} == set(run["files"])
-        assert json.loads((folder / "config.json").read_text())["seed"] == int(run["id"][-1])
-        assert len(pd.read_csv(folder / "history.csv")) == 2
-    text = page([], runs)
-    assert 'id="run-late-s1"' in text
-    assert 'href="runs/late-s1/history.csv"' in text
+def test_sentences_follow_the_data(claims, tmp_path):
+    texts = [sentence["text"] for sentence in sentences(claims, tmp_path)]
+    assert len(texts) == 5
+    assert texts[2].startswith("No trained row")
+    assert "supported: “Fusing twice is <better>” (+1.00 [+0.50, +1.50] dB, p = 0.010)" in texts[3]
+    assert "contradicted: “Late is worse” (-0.30 [-0.50, -0.10] dB, p < 0.001)" in texts[3]
+    assert texts[4].startswith("1 sentences could not be tested here: 1 are no measurable")
+    best = TABLE.assign(source=["reference", "computed here", "computed here"])
+    best.to_csv(tmp_path / "tab_table6.csv", index=False)
+    assert "Ideal binary mask, reaches 10.38" in sentences(claims, tmp_path)[2]["text"]
 
 
-def test_a_run_that_is_missing_is_named(project_copy, tmp_path, monkeypatch):
-    monkeypatch.setenv("AVSEP_ROOT", str(project_copy.root))
-    (project_copy.results / "scores" / "late-s1.csv").unlink()
-    with pytest.raises(DataError, match=r"late-s1.csv is missing"):
-        report_evidence.run_entries(check_profile(TOY_PROFILE, "toy", "toy"), tmp_path)
+def test_an_artefact_is_looked_up_where_it_is_shown():
+    cells = notebooks()["06_ablation"]
+    assert pages.places_of_artefacts(cells) == {"tab_table6": "c3", "fig_grid": "c5"}
+    alone = [code("save_table(whole[2], 'x', caption='c')", "s"), markdown("# a", "m")]
+    assert pages.places_of_artefacts(alone) == {"tab_x": "s"}
+    indexed = [code("whole[1]", "a", shown(text_html="<p>")), code("whole[2]", "b", shown(text_html="<p>")), alone[0]]
+    assert pages.places_of_artefacts(indexed) == {"tab_x": "b"}
 
 
-def test_a_pipe_inside_a_cell_survives_markdown(tmp_path):
+def test_links_of_a_notebook_stay_inside_the_site():
+    stems = {"06_ablation"}
+    assert pages.moved("06_ablation.ipynb#save", stems) == "06_ablation.html#save"
+    assert pages.moved("07_linear_probe.ipynb", stems) is None
+    assert pages.moved("../paper/deviations.md", stems) == "../data/paper/deviations.md"
+    assert pages.moved("../README.md", stems) is None
+    assert pages.moved("https://doi.org/10.1", stems) == "https://doi.org/10.1"
+
+
+def test_active_and_remote_content_is_removed(site):
+    text = cleaned(
+        '<p onclick="x()">a<script>b()</script><img src="https://elsewhere.example/x.png"><iframe src="y"></iframe>'
+        '<a href="javascript:z()">c</a><style>p{}</style></p>',
+        "label",
+        Files(site, "nb"),
+    )
+    assert text == '<p>a<img alt="label"/><a>c</a></p>'
+
+
+def test_a_data_frame_is_simplified_but_keeps_what_its_rows_are_called(site):
+    counted = cleaned(TABLE.to_html(), "t", Files(site, "nb"))
+    assert '<th scope="row">Late</th>' in counted
+    named = cleaned(
+        pd.DataFrame({"a": [1, 2]}, index=pd.Index(["x", "y"], name="method")).to_html(), "t", Files(site, "nb")
+    )
+    assert named.count("<tr") == 3
+    assert '<th scope="col">method</th>' in named
+
+
+def test_a_pipe_inside_a_cell_survives_and_a_note_is_no_row(tmp_path):
     frame = pd.DataFrame({"what": ["|rho| of 0.62", "plain"], "n": [11, 2]})
     path = tmp_path / "table.md"
-    path.write_text(markdown_table(frame))
-    text = report.table_html(path)
-    assert "<td>|rho| of 0.62</td>" in text
-    assert text.count("<td>") == 4
+    path.write_text(markdown_table(frame) + "\nGarden: 3 of 5 items used; 2 | silent.\n")
+    rows, note = html_tables.read_markdown(path)
+    assert rows[1] == ["|rho| of 0.62", "11"]
+    assert len(rows) == 3
+    assert note.startswith("Garden")
+    assert html_tables.html_table(rows, "c").count("<tr>") == 3
 
 
-# README
+def test_words_of_a_cell_become_links_and_intervals_stay_on_one_line():
+    links = {"late-s0": "runs.html#run-late-s0", "Late + align": "x"}
+    assert html_tables.linked("late-s0 <b>", links) == '<a href="runs.html#run-late-s0">late-s0</a> &lt;b&gt;'
+    assert html_tables.linked("Late + align", links) == '<a href="x">Late + align</a>'
+    assert '<span class="interval">[-0.1, 2.0]</span>' in html_tables.linked("1.0 [-0.1, 2.0] dB", links)
+
+
+def test_minus_signs_are_no_hyphens():
+    assert signed("late-s0: -1.5 [-2, +1]; 1e-05") == "late-s0: −1.5 [−2, +1]; 1e-05"
+
+
+def test_anchors_are_plain_words():
+    assert slug("What's in <code>it</code>?") == "whats-in-it"
+    assert slug("二") == "section"
+
+
+def test_an_alternative_text_without_data_is_the_caption(tmp_path):
+    assert described("A picture.", None) == "A picture."
+    (tmp_path / "x.csv").write_text("a\ninf\n")
+    assert described("A.", tmp_path / "x.csv") == "A. Drawn: 1 rows; a infinite."
+
+
+def test_a_curve_of_one_validation_is_drawn(tmp_path):
+    (tmp_path / "history.csv").write_text("step,val_si_sdr_db\n10,1.5\n")
+    assert curve(tmp_path / "history.csv")["points"].count(",") == 1
+    (tmp_path / "history.csv").write_text("step,val_si_sdr_db\n")
+    assert curve(tmp_path / "history.csv")["words"] == "no validation"
+
+
+def test_a_policy_names_its_scripts():
+    assert "script-src 'none'" in policy()
+    assert policy("a") != policy("b")
+
+
+def test_editing_a_template_reruns_the_report():
+    inputs = {path.name for path in library.modules_of("avsep_lib.report")}
+    assert {SHEET, SCRIPT, *TEMPLATES.values(), "__main__.py"} <= inputs
+
+
+def test_a_run_that_is_missing_is_named(project_copy, site, monkeypatch):
+    monkeypatch.setenv("AVSEP_ROOT", str(project_copy.root))
+    (project_copy.results / "scores" / "late-s1.csv").unlink()
+    profile = check_profile(TOY_PROFILE, "toy", "toy")
+    assert len(profile_runs(profile)) == 2
+    with pytest.raises(DataError, match=r"late-s1.csv is missing"):
+        run_groups(profile, site)
+
+
+# --- README -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -147,11 +395,3 @@ def test_only_the_table_of_claims_is_linked(readme, tmp_path, monkeypatch):
 def test_a_renamed_column_of_the_claims_stops_the_readme(readme):
     with pytest.raises(SystemExit, match="no column verdict"):
         readme.claims(["| claim | runs |", "|:---|:---|"])
-
-
-def test_a_note_below_a_table_is_no_row(tmp_path):
-    path = tmp_path / "tab_x.md"
-    path.write_text(markdown_table(pd.DataFrame({"a": [1], "b": ["x"]})) + "\nGarden: 3 of 5 items used; 2 | silent.\n")
-    html = report.table_html(path)
-    assert html.count("<tr>") + html.count("<tr ") == 2
-    assert "Garden" not in html
