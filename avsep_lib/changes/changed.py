@@ -15,6 +15,7 @@ from avsep_lib.changes.values import compare_tables
 from avsep_lib.paths import figures_root
 
 CLAIMS = "tab_claims.csv"
+CAUSES = 3  # told of one artefact
 
 
 def changes(profile: str, before: dict[str, Any]) -> dict[str, Any]:
@@ -75,8 +76,8 @@ def _why(job: Job) -> str:
     found = chains(job)
     if not found:
         return "not recorded"
-    more = f", and {len(found) - 1} more" if len(found) > 1 else ""
-    return why_in_words(found[0]) + more
+    more = f"; and {len(found) - CAUSES} more causes" if len(found) > CAUSES else ""
+    return "; ".join(map(why_in_words, found[:CAUSES])) + more
 
 
 def _changed(stem: str, old: dict[str, str], new: dict[str, str], table_before: str, table_after: str) -> str:

@@ -30,16 +30,18 @@ _STATUSES = {"rerun": "made again", "new": "new", "removed": "removed"}
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """The terminal table; a reason that is the one above is not repeated."""
-    rows, last = [HEADER], ""
-    for entry in filter(worth_a_line, found["artefacts"]):
-        why = entry["why"]
-        rows.append((entry["artefact"], entry["status"], entry["changed"], "as above" if why and why == last else why))
-        last = why
-    widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths)), row[3]]).rstrip() for row in rows]
+    """The terminal table; reasons stand below it, numbered, because many artefacts share one."""
+    listed = [entry for entry in found["artefacts"] if worth_a_line(entry)]
+    reasons = list(dict.fromkeys(entry["why"] for entry in listed if entry["why"]))
+    rows = [HEADER]
+    for entry in listed:
+        number = f"({reasons.index(entry['why']) + 1})" if entry["why"] else ""
+        rows.append((entry["artefact"], entry["status"], entry["changed"], number))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines += [f"({number}) {reason}" for number, reason in enumerate(reasons, 1)]
     verdicts = [f"verdict: {v['before']} -> {v['after']}: {v['claim']}" for v in found["verdicts"]]
-    return "\n".join([summary(found), *(lines if len(rows) > 1 else []), *verdicts])
+    return "\n".join([summary(found), *(lines if listed else []), *verdicts])
 
 
 def as_html(found: dict[str, Any]) -> str:
