@@ -39,6 +39,7 @@ READERS = {
     "probe": {"notebook_07_linear_probe", "notebook_11_audit"},
 }
 LAST = {"report", "publish", "all"}
+WRITE_NOTHING = {"00_start_here", "12_explorer"}  # they read finished results, to look at and to play with
 PRESENT = [stem for stem in NOTEBOOKS if notebook_path(stem).exists() or (ROOT / notebook_path(stem)).exists()]
 
 
@@ -489,7 +490,7 @@ def test_parameters_cell_is_the_signature(stem):
 @pytest.mark.parametrize("stem", PRESENT)
 def test_every_artifact_has_a_caption_and_every_notebook_an_artifact(stem):
     artifacts = notebook_artifacts(stem)
-    assert artifacts
+    assert bool(artifacts) == (stem not in WRITE_NOTHING)
     for artifact in artifacts:
         assert len(artifact.caption.split()) >= 4, f"{artifact.stem}: {artifact.caption!r} says too little"
 
