@@ -59,3 +59,15 @@ def wait_idle(page, timeout_s: float = 60) -> None:
 def error_outputs(page) -> list[str]:
     """Name, message and traceback of every cell that failed."""
     return page.evaluate(ERRORS)
+
+
+def run_code(page, code: str) -> None:
+    """Run a line in the page's kernel without a cell, as another cell would."""
+    page.evaluate(
+        """async code => {
+            const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+            const reply = await kernel.requestExecute({ code }).done;
+            if (reply.content.status !== 'ok') throw new Error(reply.content.evalue);
+        }""",
+        code,
+    )
