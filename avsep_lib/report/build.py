@@ -102,12 +102,16 @@ def notebook_pages(site: Site) -> dict[str, Notebook]:
 
 def other_pages(site: Site, profile: Profile, books: dict[str, Notebook]) -> None:
     """Write the pages of sounds, runs and data."""
+    from avsep_lib.explorer import player_static  # loads ipywidgets
     from avsep_lib.report import listening  # loads torch
 
     site.write(
         "listening.html",
         "listening",
         "What the separation sounds like",
+        scripts=(player_static.static_script(),),
+        player_style=player_static.static_style(),
+        player_script=player_static.static_script(),
         examples=listening.listening_entries(profile, site),
         metrics=[name for _, name in listening.METRICS],
         mask=listening.MASK,

@@ -9,13 +9,15 @@ import numpy as np
 
 from avsep_lib.config import Profile, Run, profile_runs
 from avsep_lib.examples import Bench, Example, check_scores, choose_mixtures, open_bench, separate
-from avsep_lib.listening import encode_flac, levels
+from avsep_lib.explorer.player_static import static_player_files
+from avsep_lib.listening import levels
 from avsep_lib.plots.style import label_of
 from avsep_lib.report.runs import run_address
 from avsep_lib.report.site import Site
 from avsep_lib.tables.names import GRID
 from avsep_lib.workflow import audio_key
 
+FOLDER = "audio"
 MASK = "soft"
 MOST_RUNS = 4
 PREFERRED = ("hier_align", "late", "middle", "hier", *GRID)  # the first that is there chooses the mixtures
@@ -32,12 +34,12 @@ def heard_runs(profile: Profile) -> list[Run]:
 
 
 def listening_entries(profile: Profile, site: Site) -> list[dict[str, Any]]:
-    """The examples for the template; sounds are saved to ``audio``, frames to ``audio`` too.
+    """The examples for the template; sounds and frames are saved to ``audio``.
 
     Returns
     -------
     list of dict
-        Per mixture: `id`, `head`, `frames` (address and alternative text), `sounds` (see `_sound`).
+        Per mixture: `id`, `head`, and `groups`, one dict for each source (see `_source`).
 
     Raises
     ------
@@ -56,38 +58,43 @@ def listening_entries(profile: Profile, site: Site) -> list[dict[str, Any]]:
 
 
 def _entry(example: Example, head: str, runs: list[Run], bench: Bench, site: Site) -> dict[str, Any]:
-    name, rate = example.item.mixture_id, bench.store.sample_rate
+    name = example.item.mixture_id
     sources = [label.replace("|", " and ").replace("_", " ") for label in example.instruments]
-    frames = [
-        {"address": site.save(_png(frame), f"audio/{name}-{i}.png"), "alt": f"What the separator saw of the {source}"}
-        for i, (frame, source) in enumerate(zip(example.frames, sources))
-    ]
-    mixture = _sound(site, f"{name}-mixture", example.item.waveform, rate, "mixture")
-    groups = []
-    for i, source in enumerate(sources):
-        truth = _sound(site, f"{name}-{i}-truth", example.item.sources[i], rate, "truth")
-        sounds = [truth | {"scores": ["–"] * len(METRICS)}]
-        for run in runs:
-            sound = _sound(site, f"{name}-{i}-{run.run_id}", example.estimates[run.run_id][i], rate, label_of(run.row))
-            scores = example.scores[(example.scores.run_id == run.run_id) & (example.scores.source == i)].iloc[0]
-            values = [_decibels(scores[column]) for column, _ in METRICS]
-            sounds.append(sound | {"run": run.run_id, "address": run_address(run), "scores": values})
-        groups.append({"source": source, "frame": frames[i], "sounds": sounds})
-    return {"id": name, "head": head, "mixture": mixture, "groups": groups}
+    groups = [_source(i, source, example, runs, bench.store.sample_rate, site) for i, source in enumerate(sources)]
+    return {"id": name, "head": head, "groups": groups}
 
 
-def _sound(site: Site, stem: str, waveform: np.ndarray, rate: int, label: str) -> dict[str, Any]:
-    """One sound: `file`, `label`, its levels, and `run`, `address` and `scores`, empty where no run made it."""
+def _source(i: int, source: str, example: Example, runs: list[Run], rate: int, site: Site) -> dict[str, Any]:
+    """One source: what the separator saw, a player that switches between its sounds, and a line for each of them."""
+    name = example.item.mixture_id
+    frame = site.save(_png(example.frames[i]), f"{FOLDER}/{name}-{i}.png")
+    sounds = {"mixture": example.item.waveform, "truth": example.item.sources[i]}
+    lines = [_line(label, waveform) for label, waveform in sounds.items()]
+    for run in runs:
+        label, estimate = label_of(run.row), example.estimates[run.run_id][i]
+        sounds[label] = estimate
+        scores = example.scores[(example.scores.run_id == run.run_id) & (example.scores.source == i)].iloc[0]
+        values = [_decibels(scores[column]) for column, _ in METRICS]
+        lines.append(_line(label, estimate) | {"address": run_address(run), "scores": values})
+    title = f"{source} in {name}"
+    return {
+        "source": source,
+        "frame": {"address": frame, "alt": f"What the separator saw of the {source}"},
+        "player": static_player_files(site.out / FOLDER, sounds, rate, title=title, link=FOLDER),
+        "lines": lines,
+    }
+
+
+def _line(label: str, waveform: np.ndarray) -> dict[str, Any]:
+    """Levels of one sound: `label`, `rms` and `peak` in dBFS, `clipped` samples; no `address` and `scores` yet."""
     found = levels(waveform)
     return {
-        "file": site.save(encode_flac(waveform, rate), f"audio/{stem}.flac"),
         "label": label,
         "rms": f"{found.rms_dbfs:.1f}",
         "peak": f"{found.peak_dbfs:.1f}",
         "clipped": found.n_clipped,
-        "run": "",
         "address": "",
-        "scores": [],
+        "scores": ["–"] * len(METRICS),
     }
 
 
