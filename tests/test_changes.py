@@ -117,7 +117,7 @@ def test_a_run_is_asked_about_by_its_id(complete, edit):
     assert f"training of {run} -> scores of {run}" in told
 
 
-def test_missing_outputs_and_the_lock(complete, edit):
+def test_missing_outputs_are_named(complete, edit):
     edit.delete("results/smoke/artifacts/tab_table6.csv")
     told = why(complete, "table6").stdout
     assert told.startswith("results/smoke/artifacts/tab_table6.csv is missing, but nothing would be made")
@@ -125,6 +125,9 @@ def test_missing_outputs_and_the_lock(complete, edit):
     edit.delete("results/smoke/published.json")
     told = why(complete, "table6").stdout
     assert "* results/smoke/artifacts/tab_table6.csv is missing\n      notebook 06_ablation -> tab_table6" in told
+
+
+def test_the_environments_lock_is_a_cause_of_its_own(complete, edit):
     edit("requirements.lock", "\n", "\n# edited\n")
     told = why(complete, "06").stdout
     assert told.startswith("06_ablation would be executed again")
@@ -137,6 +140,32 @@ def test_results_written_by_something_else_are_named(complete, edit):
     os.utime(complete / "results/smoke/scores/hier-s0.csv", (later, later))
     told = why(complete, "fig_ablation_grid").stdout
     assert "results/smoke/scores/hier-s0.csv was written by something else than the workflow" in told
+
+
+def test_records_of_snakemake_itself_give_the_same_reason(complete, edit):
+    """A snapshot, an edit, a run (faked by --touch, which records like a run), and what is told of it."""
+    published = complete / "figures/smoke"
+    shutil.copytree(complete / "results/smoke/artifacts", published)
+    environment = {name: value for name, value in os.environ.items() if name != "AVSEP_ROOT"}
+
+    def run(module):
+        command = [sys.executable, "-m", module, "--profile", "smoke"]
+        environment["PYTHONPATH"] = str(complete)
+        return subprocess.run(command, cwd=complete, env=environment, capture_output=True, text=True, check=True).stdout
+
+    run("avsep_lib.changes.snapshot")
+    edit("avsep_lib/tables/switches.py", "\n", "\n# edited\n")
+    snakemake(complete, "--touch", "--quiet", "all")
+    said = run("avsep_lib.changes")
+    entries = json.loads((complete / "results/smoke/changes.json").read_text())["artefacts"]
+    shutil.rmtree(published)
+    status = {entry["artefact"]: (entry["status"], entry["changed"]) for entry in entries}
+    assert status["tab_switches"] == ("rerun", "no")
+    assert status["fig_pipeline"] == ("cached", "no")
+    (reason,) = (entry["why"] for entry in entries if entry["artefact"] == "tab_switches")
+    assert reason.startswith("avsep_lib/tables/switches.py was edited; notebook 06_ablation imports it")
+    assert reason.endswith(" (notebook 06_ablation)")
+    assert reason in said
 
 
 def test_unknown_names_list_near_ones(complete):
@@ -452,6 +481,7 @@ def test_equal_folders_have_no_difference(folders):
         (",88\nMiddle", ",87\nMiddle", "row Late, column mixtures: committed '88', here '87'"),
         ("mixtures\n", "pairs\n", "column mixtures: committed there, here missing"),
         ("Late,", "Later,", "column row: committed 'Late', here 'Later'"),
+        (",88\nMiddle", "\nMiddle", "row Late, column mixtures: committed '88', here no value"),
         ("Middle,", "Hier,-,1,88\nMiddle,", "row Hier: committed not there, here there"),
     ],
 )

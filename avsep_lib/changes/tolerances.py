@@ -2,7 +2,7 @@
 
 Two classes. **Same machine kind** (processor model, GPU, Python and package versions of the two sidecars are the same
 text): every value is equal to one part in 10^9, because training is deterministic there; only durations differ.
-**Another machine**: floating-point sums come out in another order, and 480 steps of training turn the last bit into
+**Another machine**: floating-point sums come out in another order, and hundreds of steps of training turn the last bit into
 another network, as good as the first but not the same. Then an estimate printed with an interval has to lie in the
 committed interval, the end of an interval within one committed width of the committed end, and any other number within
 the last column below. Words are equal in both classes, verdicts and ``found`` among them: a claim whose verdict depends

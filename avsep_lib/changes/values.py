@@ -43,22 +43,28 @@ def compare_tables(file: str, committed: str, here: str, strict: bool = True) ->
     strict : bool
         The two were made on the same kind of machine.
     """
+    if committed == here:
+        return []
     (old_names, *old), (new_names, *new) = _rows(committed), _rows(here)
     found = _differing_names(file, "column", old_names, new_names)
     pairs, differing_rows = _paired(file, old, new, _name_columns(old_names))
     shared = [name for name in old_names if name in new_names]
     for called, (old_row, new_row) in pairs:
-        before, after = dict(zip(old_names, old_row)), dict(zip(new_names, new_row))
+        before, after = _named(old_names, old_row), _named(new_names, new_row)
         for name in shared:
             line = tolerance(file, old_row[0], name)
             if not _close(before, after, name, line, strict):
-                place = f"row {called}, column {name}"
+                place = f"row {called[:160]}, column {name}"
                 found.append(Difference(file, place, _shown(before[name]), _shown(after[name])))
     return found + differing_rows
 
 
 def _rows(text: str) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(text))) or [[]]
+    return [row for row in csv.reader(io.StringIO(text)) if row] or [[]]
+
+
+def _named(names: list[str], row: list[str]) -> dict[str, str]:
+    return dict.fromkeys(names, "") | dict(zip(names, row))
 
 
 def _shown(cell: str) -> str:
@@ -102,7 +108,7 @@ def _keys(rows: list[list[str]], n_names: int) -> list[str]:
             if cell in MISSING or NUMBER.search(cell):
                 break
             words.append(cell)
-        name = " / ".join(words)[:80] or (row[0] if row else "")
+        name = " / ".join(words) or (row[0] if row else "")
         counts[name] += 1
         keys.append(name if counts[name] == 1 else f"{name} #{counts[name]}")
     return keys

@@ -106,7 +106,8 @@ def report(found: list[Difference], remarks: list[str], classes: list[bool]) -> 
     lines = [f"{len(classes)} figures and tables compared: {machines}."]
     lines += [f"  note: {remark}" for remark in remarks]
     lines += [f"  {difference}" for difference in found]
-    lines.append(f"{len(found)} differences." if found else "No difference beyond the stated tolerances.")
+    number = f"{len(found)} difference{'s' * (len(found) > 1)}"
+    lines.append(f"{number}." if found else "No difference beyond the stated tolerances.")
     return "\n".join(lines)
 
 
