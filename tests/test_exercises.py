@@ -128,6 +128,13 @@ def test_hits_needed_are_the_fewest_that_guessing_seldom_reaches():
         assert binom.sf(need - 1, n, chance) <= 0.05 < binom.sf(need - 2, n, chance)
 
 
+def test_too_few_items_for_any_number_of_hits():
+    sanity = pd.DataFrame({"n": [8], "chance": [0.25], "value": [0.25]})
+    answer = encoders.hits_to_beat_chance(sanity)
+    assert answer.found == "5 of 8 (62 %); guessing gives 2. The encoder got 2."
+    assert answer.rows["with 2 items"].startswith("no number of 2")
+
+
 def test_only_the_map_between_two_encoders_changes_when_one_is_turned(monkeypatch):
     rng = np.random.default_rng(1)
     labels = np.repeat(np.arange(3), 4)

@@ -27,10 +27,10 @@ def hits_to_beat_chance(sanity: pd.DataFrame) -> Answer:
     n, chance, got = int(row["n"]), float(row["chance"]), round(row["value"] * row["n"])
     need, few = hits_needed(n, chance), max(n // 4, 1)
     return Answer(
-        f"{need} of {n} ({percent(need / n)}); guessing gives {n * chance:.0f}. The encoder got {got}.",
+        f"{_of(need, n)}; guessing gives {n * chance:.0f}. The encoder got {got}.",
         "Chance is no line but a distribution: the fewer the items, the further above the line a guesser lands by "
         "luck. An accuracy without its n and its chance level cannot be judged.",
-        {f"with {plural(few, 'item')}": f"{hits_needed(few, chance)} ({percent(hits_needed(few, chance) / few)})"},
+        {f"with {plural(few, 'item')}": _of(hits_needed(few, chance), few)},
     )
 
 
@@ -80,3 +80,7 @@ def _closest(similarity: np.ndarray, classes: Sequence[str]) -> tuple[str, str]:
     np.fill_diagonal(both, -np.inf)
     i, j = np.unravel_index(both.argmax(), both.shape)
     return tuple(sorted((classes[i], classes[j])))
+
+
+def _of(need: int, n: int) -> str:
+    return f"{need} of {n} ({percent(need / n)})" if need <= n else f"no number of {n}: all right may be luck"

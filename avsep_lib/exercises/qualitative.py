@@ -11,6 +11,8 @@ from avsep_lib.exercises import Answer, db, percent, unanswered
 from avsep_lib.methods.base import MaskType
 from avsep_lib.score import factorise
 
+NO_CHANGE_DB = 0.05
+
 
 def pictures_exchanged(bench: Bench, examples: Sequence[Example], run_id: str, mask: MaskType) -> Answer:
     """SDR of the middle example when each source is asked for with the other one's picture."""
@@ -26,8 +28,7 @@ def pictures_exchanged(bench: Bench, examples: Sequence[Example], run_id: str, m
     names = [name.replace("_", " ") for name in example.instruments]
     fell = float(own["sdr_db"].mean() - exchanged.mean())
     return Answer(
-        f"Mean SDR {db(float(exchanged.mean()))} instead of {db(float(own['sdr_db'].mean()))}: "
-        + (f"{db(fell)} lower." if fell > 0 else f"{db(-fell)} higher!"),
+        f"Mean SDR {db(float(exchanged.mean()))} instead of {db(float(own['sdr_db'].mean()))}: {_change(fell)}.",
         "If the score falls, the picture decides what is taken, and a lying picture takes the wrong source. If it hardly "
         "moves, the model separates by ear and ignores what it sees; a score that does not depend on its condition is "
         "worth a look at the masks.",
@@ -65,3 +66,9 @@ def _left_over(example: Example, run_id: str) -> float:
     mixture = example.item.waveform[: estimates.shape[-1]]
     ratio = ((mixture - estimates.sum(axis=0)) ** 2).sum() / max(float((mixture**2).sum()), 1e-20)
     return float(10 * np.log10(max(ratio, 1e-20)))
+
+
+def _change(fell_db: float) -> str:
+    if abs(fell_db) < NO_CHANGE_DB:
+        return "hardly any difference"
+    return f"{db(abs(fell_db))} {'lower' if fell_db > 0 else 'higher'}"
