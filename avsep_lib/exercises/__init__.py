@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 BOX = "border-left:3px solid #0072B2;padding:.4em .9em;margin:.5em 0;max-width:46em"
 OPENER = "cursor:pointer;font-weight:600;padding:.2em 0"
 CELL = "padding:.1em 1.2em .1em 0;text-align:left"
+NAME = f"{CELL};font-weight:400"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Answer:
     def _repr_html_(self) -> str:
         """A ``details`` element: opens by mouse and keyboard, on any page, without a script."""
         lines = "".join(
-            f'<tr><td style="{CELL}">{_safe(k)}</td><td style="{CELL}">{_safe(v)}</td></tr>'
+            f'<tr><th scope="row" style="{NAME}">{_safe(k)}</th><td style="{CELL}">{_safe(v)}</td></tr>'
             for k, v in self.rows.items()
         )
         table = f"<table>{lines}</table>" if lines else ""

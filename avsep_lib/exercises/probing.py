@@ -24,9 +24,9 @@ def one_clip_more(accuracies: pd.DataFrame, published_clips: int = 119) -> Answe
     return Answer(
         f"{need} clips, even if the better one is never wrong where the other is right. "
         f"With {n} clips that is {percent(need / n)}, with {published_clips} it is {percent(need / published_clips)}.",
-        "Only the clips on which the two disagree tell them apart, and a fair coin lands six times alike in one of 32 "
-        "throws of six. Every disagreement the other way makes the lead that is needed longer. A lead of one clip is "
-        "what a coin gives every time.",
+        "Only the clips on which the two disagree tell them apart, and a fair coin lands alike six times of six in one of "
+        "32 trials. Every disagreement the other way makes the lead that is needed longer. Where the two disagree on one "
+        "clip only, a coin gives a lead of one clip every time.",
         {
             "one clip of those here": percent(1 / n),
             f"one clip of {published_clips}": percent(1 / published_clips),
