@@ -50,6 +50,17 @@ SOUND_PANEL = (
     "<td>-20.0</td></tr></table><script>alert(1)</script>"
 )
 
+WIDGET = {
+    "output_type": "display_data",
+    "metadata": {},
+    "data": {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "VBox(children=())"},
+}
+ANSWER = (
+    '<details class="answer"><summary>Open the answer</summary><p><b>Two.</b></p>'
+    '<table><tr><th scope="row">rows</th><td>2</td></tr></table></details>'
+)
+GLOSSARY = '# Glossary\n\n### <a id="mask"></a>mask\n\nA stencil. *Here:* [12](12_explorer.ipynb), [mask](#mask).\n'
+
 
 def markdown(text: str, cell: str) -> dict:
     """A Markdown cell."""
@@ -120,6 +131,11 @@ def notebooks() -> dict[str, list[dict]]:
             code("table", "c1", shown(text_html=frame, text_plain="frame")),
             code(f"save_table(table, 'claims', caption='All claims.', {about})", "c2"),
         ],
+        "12_explorer": [
+            markdown("# What if?\n\nA [mask](glossary.md#mask) is a stencil.", "c0"),
+            code("app", "c1", WIDGET),
+            code("answer", "c2", shown(text_html=ANSWER, text_plain="Answer(...)")),
+        ],
     }  # fmt: skip
 
 
@@ -138,6 +154,7 @@ def write_report_inputs(root: Path) -> None:
         for folder in (root / "notebooks", results / "notebooks"):
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{stem}.ipynb").write_text(text)
+    (root / "notebooks" / "glossary.md").write_text(GLOSSARY)
     figure, ax = plt.subplots()
     ax.plot([0, 1], [0, 1])
     about = {"profile": "toy", "parameters": {"seed": 1}}

@@ -62,7 +62,7 @@ def claims(tmp_path):
 
 def test_every_kind_of_page_is_there(soups):
     assert set(soups) == {
-        "index.html", "listening.html", "runs.html", "data.html",
+        "index.html", "listening.html", "runs.html", "data.html", "glossary.html", "notebooks/12_explorer.html",
         "notebooks/06_ablation.html", "notebooks/09_qualitative.html", "notebooks/11_audit.html",
     }  # fmt: skip
 
@@ -167,11 +167,24 @@ def test_notebook_pages_have_contents_neighbours_and_the_way_back(soups):
     soup = soups["notebooks/09_qualitative.html"]
     assert soup.find("a", rel="prev")["href"] == "06_ablation.html"
     assert soup.find("a", rel="next")["href"] == "11_audit.html"
-    assert soup.find("a", href="../index.html#09_qualitative")
+    assert soup.find("a", href="../index.html#notebooks")
+    assert soups["notebooks/06_ablation.html"].find("a", href="../index.html#06_ablation")
     contents = soups["notebooks/06_ablation.html"].find("nav", class_="contents")
     assert [a["href"] for a in contents.find_all("a")] == [
         "#table-6", "#the-grid", "#what-becomes-of-the-papers-claims", "#save"
     ]  # fmt: skip
+
+
+def test_words_can_be_looked_up_and_widgets_say_where_they_live(soups):
+    book = soups["notebooks/12_explorer.html"]
+    assert book.find("a", string="mask")["href"] == "../glossary.html#mask"
+    assert "a running notebook" in book.find(id="c1").get_text()
+    assert "VBox" not in book.get_text()
+    assert book.find("details", class_="answer").find("th")["scope"] == "row"
+    word = soups["glossary.html"].find(id="mask")
+    assert (word.name, word.get_text()) == ("h2", "mask")
+    assert soups["glossary.html"].find("main").find("a")["href"] == "notebooks/12_explorer.html"
+    assert not soups["index.html"].find("section", id="12_explorer")
 
 
 def test_sounds_and_pictures_of_a_notebook_become_files(report, soups):

@@ -11,7 +11,7 @@ from avsep_lib.config import Profile, load_profile, profile_runs
 from avsep_lib.files import read_json, write_text
 from avsep_lib.parameters import NOTEBOOKS
 from avsep_lib.paths import project_root, results_root
-from avsep_lib.report import changes, data, runs
+from avsep_lib.report import changes, data, glossary, runs
 from avsep_lib.report.artefacts import artefact_entry
 from avsep_lib.report.canaries import canary_entries
 from avsep_lib.report.claims import CLAIMS_TABLE, claim_entries, verdict_counts
@@ -29,6 +29,7 @@ MENU = (
     (runs.PAGE, "Runs"),
     ("data.html", "Data"),
 )
+GLOSSARY = Path("notebooks") / "glossary.md"
 DATA_CARD = "01_dataset"
 WEIGHTS = "<!-- weights -->"
 
@@ -56,12 +57,14 @@ def build_report(profile: str) -> Path:
     DataError
         When an artefact, an executed notebook, a run or the canaries are missing.
     """
-    site = Site(profile, results_root(profile), results_root(profile) / "report", MENU)
+    words = ((glossary.PAGE, "Glossary"),) if (project_root() / GLOSSARY).exists() else ()
+    site = Site(profile, results_root(profile), results_root(profile) / "report", MENU + words)
     shutil.rmtree(site.out, ignore_errors=True)
     site.out.mkdir(parents=True)
     loaded = load_profile(profile)
     books = notebook_pages(site)
     other_pages(site, loaded, books)
+    glossary.glossary_page(project_root() / GLOSSARY, site, set(books))
     index_page(site, loaded, books)
     for weight in (weights := weigh(site.out)):
         print(weight)
@@ -167,7 +170,8 @@ def index_page(site: Site, profile: Profile, books: dict[str, Notebook]) -> None
         counts=verdict_counts(claims),
         claims_table=CLAIMS_TABLE,
         summary=sentences(claims, folder),
-        sections=sections(site, profile, books),
+        sections=[section for section in sections(site, profile, books) if section.artefacts],
+        notebooks=[(book.page, stem, book.title) for stem, book in books.items()],
         changes=changes.changes_html(site.results),
         checks=canary_entries(site.results / "canaries.json"),
         reproduction=reproduction(folder, site.profile),

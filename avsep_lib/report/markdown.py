@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import mistune
 
+ANCHOR = re.compile(r'<a id="([\w-]+)"></a>')
+
 
 def slug(text: str) -> str:
     """Anchor of a heading: ``"What's in it?"`` gives ``whats-in-it``."""
@@ -38,9 +40,13 @@ class PageRenderer(mistune.HTMLRenderer):
         self.headings: list[tuple[int, str, str]] = []
 
     def heading(self, text: str, level: int, **attrs: object) -> str:
-        """Heading with an anchor; an anchor that is taken gets a number."""
+        """Heading with an anchor, its own where the text has one; no level is skipped, none occurs twice."""
         used = {anchor for _, anchor, _ in self.headings}
-        base = slug(text)
+        given = ANCHOR.search(text)
+        text = ANCHOR.sub("", text)
+        level = min(level, self.headings[-1][0] + 1 if self.headings else 1)
+        level = 2 if level == 1 and self.headings else level
+        base = given[1] if given else slug(text)
         numbered = (base if i == 1 else f"{base}-{i}" for i in range(1, len(used) + 2))
         anchor = next(name for name in numbered if name not in used)
         self.headings.append((level, anchor, re.sub(r"<[^>]+>", "", text)))

@@ -16,7 +16,11 @@ from avsep_lib.report.markdown import renderer
 from avsep_lib.report.outputs import Files, cleaned, output_html, plain
 from avsep_lib.report.site import Site
 
-EXTRA_PAGES = {"../paper/": "../data/paper/", "../tests/long_report.md": "../data/long_report.md"}
+EXTRA_PAGES = {
+    "../paper/": "../data/paper/",
+    "../tests/long_report.md": "../data/long_report.md",
+    "glossary.md": "../glossary.html",
+}
 
 
 @dataclass
@@ -149,7 +153,7 @@ def moved(url: str, stems: set[str]) -> str | None:
         return f"{path[:-6]}.html{hash_}{anchor}" if path[:-6] in stems else None
     for begin, new in EXTRA_PAGES.items():
         if path.startswith(begin):
-            return new + path.removeprefix(begin)
+            return new + path.removeprefix(begin) + hash_ + anchor
     return url if "://" in url or not path else None
 
 

@@ -16,6 +16,11 @@ from avsep_lib.report.site import Site
 
 ACTIVE = ("script", "iframe", "object", "embed", "link", "meta", "base", "form", "style")
 SOUND_TYPES = {"audio/flac": "flac", "audio/x-flac": "flac", "audio/wav": "wav", "audio/x-wav": "wav"}
+WIDGET = "application/vnd.jupyter.widget-view+json"
+STILL = (
+    '<p class="soft">Here are controls that need a running notebook: open it in JupyterLab. What they begin with stands '
+    "on this page, below, as pictures and sounds.</p>"
+)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 DATA_URL = re.compile(r"data:([\w/+.-]+);base64,(.*)", re.DOTALL)
 
@@ -53,6 +58,8 @@ def output_html(output: dict[str, Any], files: Files, alt: str, label: str) -> s
     if output["output_type"] == "error":
         return f'<pre class="stderr">{escape(plain(output))}</pre>'
     data = output["data"]
+    if WIDGET in data:
+        return STILL
     if "image/png" in data:
         raw = base64.b64decode("".join(data["image/png"]))
         return image_tag(files.save(raw, "png"), raw, alt)
@@ -129,7 +136,9 @@ def _labelled(soup: BeautifulSoup, table: Tag, label: str) -> None:
         for cell in rows[0].find_all("td"):
             cell.name = "th"
     for i, row in enumerate(rows):
-        _scoped(row, in_head=i == 0 or (table.thead is not None and row.find_parent("thead") is not None))
+        cells = row.find_all(["th", "td"])
+        first = i == 0 and table.thead is None and all(cell.name == "th" for cell in cells)
+        _scoped(row, in_head=first or row.find_parent("thead") is not None)
     frame = {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": label}
     table.wrap(soup.new_tag("div", attrs=frame))
 

@@ -27,6 +27,7 @@ TEMPLATES = {
     "listening": "listening.html.j2",
     "runs": "runs.html.j2",
     "data": "data.html.j2",
+    "glossary": "glossary.html.j2",
 }
 
 

@@ -14,6 +14,7 @@ PAGES = (
     "listening.html",
     "runs.html",
     "data.html",
+    "glossary.html",
     "notebooks/06_ablation.html",
     "notebooks/09_qualitative.html",
 )
