@@ -9,6 +9,7 @@
     `wait_idle` (in ``browser.notebook``) drive a JupyterLab page.
 ``lab_on``, ``voila_on``
     The same on another folder or with other environment variables: ``with lab_on(folder, AVSEP_ROOT=...) as lab:``.
+    In a fixture of one's own it comes before ``page`` among a test's arguments: pages close before their server.
 
 All are of package scope at most: Playwright's event loop would be in the way of the other tests' loops.
 """

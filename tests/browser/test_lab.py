@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
+
+import pytest
 
 from browser.notebook import error_outputs, open_notebook, run_all, write_notebook
 
@@ -46,3 +50,27 @@ def test_what_leaves_the_machine_is_refused_and_named(page, watch) -> None:
     assert len(watch.errors) == 1
     watch.refused.clear()
     watch.errors.clear()
+
+
+@pytest.fixture
+def dataset_notebook(project_copy, lab_on, tmp_path):
+    """JupyterLab on notebook 01, with the toy project as its checkout."""
+    source = Path(__file__).resolve().parents[2] / "notebooks" / "01_dataset.ipynb"
+    notebook = json.loads(source.read_text())
+    parameters = next(cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", []))
+    parameters["source"] = 'profile = "toy"\ndataset = "music11"'
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    (folder / source.name).write_text(json.dumps(notebook))
+    with lab_on(folder, AVSEP_ROOT=str(project_copy.root)) as server:
+        yield server
+
+
+def test_a_notebook_of_the_suite_runs_whole(dataset_notebook, page, shots) -> None:
+    open_notebook(page, dataset_notebook, "01_dataset.ipynb")
+    run_all(page, 180)
+    assert error_outputs(page) == []
+    assert page.locator(".jp-OutputArea-output img").count() >= 3
+    assert page.locator(".jp-OutputArea-output audio").count() >= 1
+    page.locator(".jp-OutputArea-output img").first.scroll_into_view_if_needed()
+    shots(page, "lab_01")

@@ -184,6 +184,17 @@ def test_python_changes_the_sounds_in_place(page, lab, shots) -> None:
     assert page.locator(".avsep-play").is_disabled()
 
 
+def test_the_static_twin_in_a_notebook(page, lab) -> None:
+    twin = "from avsep_lib.explorer.player_static import static_player\nstatic_player(player.sounds, rate)"
+    write_notebook(lab.folder / "twin.ipynb", SETUP.removesuffix("player") + "None", twin, twin)
+    open_notebook(page, lab, "twin.ipynb")
+    run_all(page)
+    assert error_outputs(page) == []
+    page.locator(".avsep-play").nth(1).wait_for()
+    assert page.locator(".avsep-play").count() == 2
+    assert page.locator(".avsep-player audio").count() == 0
+
+
 def write_page(folder: Path, body: str, policy: str = "") -> str:
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">' if policy else ""
     head = f'<meta charset="utf-8"><meta name="color-scheme" content="light dark">{meta}<title>player</title>'
