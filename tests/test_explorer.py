@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-import torch
+from explorer_fixture import explorer_project
 from PIL import Image
-from safetensors.torch import save_file
 
 from avsep_lib.config import load_profile
 from avsep_lib.errors import ConfigError, DataError
@@ -25,52 +24,15 @@ from avsep_lib.explorer.choice import Choice, Runs
 from avsep_lib.explorer.judging import METRICS, Judge, spread_of
 from avsep_lib.explorer.session import Session
 from avsep_lib.explorer.sources import centre
-from avsep_lib.files import canonical_json
-from avsep_lib.models.separator import Separator
 from avsep_lib.parameters import notebook_parameters
 from avsep_lib.paths import project_root
-from avsep_lib.settings import RunConfig, to_dict
 
 ROOT = project_root()
-EXTRA_RUNS = """middle-s0,hfra,middle,no,clip,music11,0,
-hier-s0,hfra,hierarchical,no,clip,music11,0,
-resnet18_late-s0,hfra,late,no,resnet18,music11,0,
-flip-s0,hfra,late,no,clip,music11,0,pool_size=10
-"""
 
 
 @pytest.fixture(scope="module")
 def root(project, tmp_path_factory):
-    """The toy project with untrained runs of other fusions: what a knob does needs no training."""
-    import shutil
-
-    made = tmp_path_factory.mktemp("explorer") / "project"
-    shutil.copytree(project.root, made)
-    with (made / "config" / "runs.csv").open("a") as runs:
-        runs.write(EXTRA_RUNS)
-    profile = load_profile_at(made)
-    for run_id, fusion, backbone in (
-        ("middle-s0", "middle", "clip"),
-        ("hier-s0", "hierarchical", "clip"),
-        ("resnet18_late-s0", "late", "resnet18"),
-    ):
-        torch.manual_seed(5)
-        model = dataclasses.replace(profile.model, fusion=fusion, backbone=backbone)
-        config = RunConfig(run_id, 0, False, profile.audio, model, profile.training)
-        folder = made / "results" / "toy" / "runs" / run_id
-        folder.mkdir()
-        weights = {name: tensor.contiguous() for name, tensor in Separator(model).state_dict().items()}
-        for name, factor in (("mid_projection.weight", 100), ("unet.out.weight", 20)):  # a condition that can be seen
-            if name in weights:
-                weights[name] *= factor
-        save_file(weights, folder / "model.safetensors", {"config": canonical_json(to_dict(config))})
-    return made
-
-
-def load_profile_at(root):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AVSEP_ROOT", str(root))
-        return load_profile("toy")
+    return explorer_project(project.root, tmp_path_factory.mktemp("explorer") / "project")
 
 
 @pytest.fixture(autouse=True)

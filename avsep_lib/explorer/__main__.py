@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -34,6 +35,8 @@ def page_notebook(source: dict, profile: str, dataset: str) -> dict:
             continue
         if "parameters" in tags:
             cell = cell | {"source": f"profile = {profile!r}\ndataset = {dataset!r}\n"}
+        elif cell["cell_type"] == "markdown":  # the other notebooks are not beside this page
+            cell = cell | {"source": re.sub(r"\[([^]]+)\]\([^)]+\.ipynb\)", r"\1", "".join(cell["source"]))}
         cells.append(cell)
     return source | {"cells": _without_sections_of_nothing(cells)}
 

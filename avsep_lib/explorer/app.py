@@ -18,7 +18,7 @@ from avsep_lib.explorer.player import ABPlayer
 from avsep_lib.explorer.session import Session
 
 WRAP = widgets.Layout(flex_flow="row wrap", width="100%", align_items="flex-start")
-LEFT = widgets.Layout(flex="1 1 320px", max_width="440px", min_width="0", overflow="hidden")
+LEFT = widgets.Layout(flex="1 1 300px", max_width="400px", min_width="0", overflow="hidden")
 RIGHT = widgets.Layout(flex="3 1 340px", min_width="0", width="auto", padding="0 0 0 8px")
 
 

@@ -9,10 +9,10 @@ import ipywidgets as widgets
 from avsep_lib.errors import DataError
 from avsep_lib.explorer.choice import GAIN_LIMIT_DB, Choice
 from avsep_lib.explorer.session import LETTERS, Session
-from avsep_lib.explorer.widgets import ClipPicker, jpeg_address
+from avsep_lib.explorer.widgets import ClipPicker, Slider, jpeg_address
 
 LABEL = {"description_width": "112px"}
-FULL = widgets.Layout(width="100%", max_width="420px")
+FULL = widgets.Layout(width="calc(100% - 8px)")
 OWN_FILES = "own files"
 
 
@@ -20,10 +20,10 @@ def _dropdown(description: str, options: list, tooltip: str) -> widgets.Dropdown
     return widgets.Dropdown(options=options, description=description, tooltip=tooltip, style=LABEL, layout=FULL)
 
 
-def _slider(description: str, low: float, high: float, step: float, value: float, tooltip: str) -> widgets.FloatSlider:
-    return widgets.FloatSlider(
-        value=value, min=low, max=high, step=step, description=description, tooltip=tooltip, style=LABEL, layout=FULL,
-        continuous_update=False, readout_format=".2f" if step < 0.1 else "+.1f",
+def _slider(description: str, low: float, high: float, step: float, value: float, tooltip: str) -> Slider:
+    return Slider(
+        value=value, min=low, max=high, step=step, description=description, tooltip=tooltip, layout=FULL,
+        digits=2 if step < 0.1 else 0, unit="" if step < 0.1 else " dB",
     )  # fmt: skip
 
 
@@ -156,8 +156,9 @@ class NetworkControl:
 
     def spoken(self) -> str:
         """The run in words."""
+        name, comma, rest = self.fusion.value.partition(",")
         aligned = " with alignment" if self.alignment.value else ""
-        return f"{self.fusion.value} fusion{aligned}, seed {self.seed.value}"
+        return f"{name} fusion{comma}{rest}{aligned}, seed {self.seed.value}"
 
 
 class KnobControl:
@@ -183,7 +184,7 @@ class KnobControl:
         self.gain_of = _dropdown(
             "Change level of", [("A", 0), ("B", 1)], "which source the next slider makes louder or softer"
         )
-        self.gain = _slider("Level (dB)", -GAIN_LIMIT_DB, GAIN_LIMIT_DB, 1, 0, "level of that source in the mixture")
+        self.gain = _slider("Level", -GAIN_LIMIT_DB, GAIN_LIMIT_DB, 1, 0, "level of that source in the mixture")
         self.reset = widgets.Button(description="knobs to rest", tooltip="undo all knobs", icon="undo")
         self.mask_widget = widgets.VBox([self.mask, self.threshold])
         self.widget = widgets.VBox(

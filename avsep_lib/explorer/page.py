@@ -30,7 +30,7 @@ STYLE = """<style>
 .avsep-x{color:var(--jp-ui-font-color1,#222);font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:14px;
 line-height:1.4;container-type:inline-size}
 .avsep-x h3{font-size:15px;margin:10px 0 4px}
-.avsep-row{display:grid;grid-template-columns:minmax(96px,.5fr) repeat(3,minmax(0,1fr));gap:8px;align-items:start}
+.avsep-row{display:grid;grid-template-columns:minmax(84px,.42fr) repeat(3,minmax(0,1fr));gap:8px;align-items:start}
 .avsep-row.two{grid-template-columns:repeat(2,minmax(0,1fr))}
 .avsep-row .legend{grid-column:span 2;padding-top:6px}
 .avsep-row figure{margin:0;min-width:0;max-width:460px}
@@ -42,14 +42,15 @@ line-height:1.4;container-type:inline-size}
 .avsep-bar span{white-space:normal}
 .avsep-wide{overflow-x:auto}
 .avsep-x table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:4px 0}
-.avsep-x th,.avsep-x td{padding:3px 10px 3px 0;text-align:right;font-size:13.5px;white-space:nowrap;background:none}
+.avsep-x th,.avsep-x td{padding:3px 9px 3px 0;text-align:right;font-size:13.5px;white-space:nowrap;background:none}
 .avsep-x th:first-child,.avsep-x td:first-child{text-align:left}
 .avsep-x thead th{border-bottom:1px solid currentColor;font-weight:600}
 .avsep-x tr.all td,.avsep-x tr.all th{border-top:1px solid currentColor;font-weight:600}
 .avsep-note{border-left:4px solid #E69F00;padding:2px 0 2px 8px;margin:4px 0}
 .avsep-error{border-left:4px solid #D55E00;padding:4px 8px;margin:4px 0;font-weight:600}
+@container (max-width:760px){.avsep-row.two{grid-template-columns:minmax(0,1fr)}}
 @container (max-width:620px){.avsep-row{grid-template-columns:repeat(2,minmax(0,1fr))}
-.avsep-row.two{grid-template-columns:minmax(0,1fr)}.avsep-row.mix>div:first-child{display:none}}
+.avsep-row.mix>div:first-child{display:none}}
 @container (max-width:430px){.avsep-row{grid-template-columns:minmax(0,1fr)}.avsep-row .legend{grid-column:span 1}.avsep-row img.seen{max-width:110px}}
 </style>"""
 

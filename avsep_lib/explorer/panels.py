@@ -26,7 +26,7 @@ RANGE_DB = 60.0
 TICKS_KHZ = (0, 0.25, 0.5, 1, 2, 4, 8, 16)
 LEVELS, SHARES = "magma", "gray"  # colour maps of spectrograms and masks
 ROWS = 128  # drawn of a spectrogram
-WIDTH, HEIGHT, LEFT, TOP, BELOW = 320, 196, 34, 6, 30  # of a panel, in units of its view box
+WIDTH, HEIGHT, LEFT, TOP, BELOW = 236, 164, 32, 6, 30  # of a panel, in units of its view box
 
 
 @lru_cache
@@ -102,7 +102,7 @@ def _axes(audio: AudioSettings) -> str:
         parts.append(f'<path d="M{LEFT} {y:.1f}h-4" stroke="currentColor"/>')
         parts.append(_text(LEFT - 6, y + 3.5, f"{khz:g}", "end"))
     seconds = audio.n_output / audio.sample_rate
-    step = next(step for step in (0.5, 1, 2, 5, 10, 60) if seconds / step < 7)
+    step = next(step for step in (0.5, 1, 2, 5, 10, 60) if seconds / step < 4)
     for second in np.arange(0, seconds, step):
         x = LEFT + width * second / seconds
         parts.append(f'<path d="M{x:.1f} {TOP + height}v4" stroke="currentColor"/>')
@@ -144,7 +144,7 @@ def histogram(values: np.ndarray, mark: float, label: str, described: str, bins:
     pad = 0.04 * max(high - low, 1.0)
     low, high = low - pad, high + pad
     counts, edges = np.histogram(values, bins, (low, high))
-    width, height, base = WIDTH - 12, 74, 88
+    width, height, base = WIDTH - 12, 70, 84
 
     def at(value: float) -> float:
         return 6 + width * (value - low) / (high - low)
@@ -155,7 +155,7 @@ def histogram(values: np.ndarray, mark: float, label: str, described: str, bins:
         for n, a, b in zip(counts, edges, edges[1:])
         if n
     )
-    step = next(s for s in (0.5, 1, 2, 5, 10, 20, 50, 100) if (high - low) / s < 8)
+    step = next(s for s in (0.5, 1, 2, 5, 10, 20, 50, 100, 500) if (high - low) / s < 7)
     ticks = "".join(
         f'<path d="M{at(t):.1f} {base}v4" stroke="currentColor"/>'
         + _text(at(t), base + 15, f"{t + 0.0:g}".replace("-", "−"), "middle")
@@ -167,4 +167,4 @@ def histogram(values: np.ndarray, mark: float, label: str, described: str, bins:
         line = f'<path d="M{x:.1f} {base}V4" stroke="#D55E00" stroke-width="3"/>'
         line += _text(x + (-6 if anchor == "end" else 6), 13, "this pair", anchor)
     axis = f'<path d="M6 {base}h{width}" stroke="currentColor"/>' + _text(WIDTH - 6, base + 29, label, "end")
-    return _svg(bars + axis + ticks + line, described, 122)
+    return _svg(bars + axis + ticks + line, described, 118)

@@ -3,7 +3,7 @@
 const STYLE = `
 .avsep-picker fieldset{border:0;margin:0;padding:0;min-width:0}
 .avsep-picker legend{font-size:13px;padding:0 0 4px;color:var(--jp-ui-font-color1,#222)}
-.avsep-picker .strip{display:flex;gap:6px;overflow-x:auto;padding:4px;scrollbar-width:thin}
+.avsep-picker .strip{display:flex;gap:9px;overflow-x:auto;padding:7px;scrollbar-width:thin}
 .avsep-picker label{position:relative;flex:0 0 auto;cursor:pointer;text-align:center;font-size:12px;
   color:var(--jp-ui-font-color1,#222)}
 .avsep-picker input{position:absolute;opacity:0;width:100%;height:100%;margin:0;cursor:pointer}
@@ -11,6 +11,7 @@ const STYLE = `
 .avsep-picker input:checked+img{outline:4px solid #0072B2}
 .avsep-picker input:focus-visible+img{box-shadow:0 0 0 7px #E69F00}
 .avsep-picker input:disabled+img{opacity:.35}
+.avsep-picker label>span{display:block;margin-top:5px}
 `;
 
 

@@ -1,4 +1,4 @@
-"""Two controls that ipywidgets does not have: clips chosen by their pictures, and bars that can be opened."""
+"""Controls that ipywidgets does not have: clips chosen by their pictures, bars that can be opened, sliders with a name."""
 
 from __future__ import annotations
 
@@ -57,6 +57,30 @@ class Bars(anywidget.AnyWidget):
     note = traitlets.Unicode("").tag(sync=True)
     above = traitlets.Unicode("#0072B2").tag(sync=True)
     below = traitlets.Unicode("#E69F00").tag(sync=True)
+
+
+class Slider(anywidget.AnyWidget):
+    """A range with a name; its value changes when it is let go, or with every key.
+
+    Attributes
+    ----------
+    value, min, max, step : float
+    description, tooltip, unit : str
+    digits : int
+        Behind the point of the number that is shown.
+    disabled : bool
+    """
+
+    _esm = HERE / "slider.js"
+    value = traitlets.Float(0.0).tag(sync=True)
+    min = traitlets.Float(0.0).tag(sync=True)
+    max = traitlets.Float(1.0).tag(sync=True)
+    step = traitlets.Float(0.05).tag(sync=True)
+    description = traitlets.Unicode("").tag(sync=True)
+    tooltip = traitlets.Unicode("").tag(sync=True)
+    unit = traitlets.Unicode("").tag(sync=True)
+    digits = traitlets.Int(2).tag(sync=True)
+    disabled = traitlets.Bool(False).tag(sync=True)
 
 
 def jpeg_address(content: bytes) -> str:
