@@ -444,7 +444,7 @@ def test_every_link_of_the_tour_leads_somewhere():
     for cell in cells("00_start_here"):
         for target in links("".join(cell["source"])) if cell["cell_type"] == "markdown" else ():
             name = target.partition("#")[0]
-            assert (FOLDER / name).is_file() or name.startswith("12_"), target  # 12 is the explorer
+            assert (FOLDER / name).is_file(), target
 
 
 def test_every_metric_has_an_entry(glossary):
