@@ -4,7 +4,7 @@
 const RAMP = 0.005; // seconds of a cross-fade, short enough to be a switch and long enough not to click
 const LEAD = 0.02; // seconds between a command and its sound, so that all sources start on the same sample
 const STEP = 0.5; // seconds an arrow key moves
-const DRIFT = 0.03; // seconds that media elements may be apart before a switch puts them together
+const DRIFT = 0.1; // seconds that media elements may be apart; a seek below that costs more than it mends
 const ICONS = { play: "M6 4v16l14-8z", pause: "M6 4h4v16H6zM14 4h4v16h-4z" };
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -112,7 +112,13 @@ class ElementEngine {
   async play() {
     this.playing = true;
     this.choose(this.active);
-    await Promise.all(this.elements.map((element) => element.play()));
+    await Promise.all(this.elements.map(loaded)); // what starts in one go stays together
+    if (this.playing) await Promise.all(this.elements.map((element) => element.play()));
+  }
+
+  align(index, time) {
+    const element = this.elements[index];
+    if (Math.abs(element.currentTime - time) > DRIFT && time <= element.duration) element.currentTime = time;
   }
 
   pause() {
@@ -121,13 +127,15 @@ class ElementEngine {
   }
 
   seek(time) {
-    for (const element of this.elements) element.currentTime = Math.min(time, element.duration || time);
+    for (const element of this.elements) {
+      element.currentTime = Math.min(time, element.duration || time);
+      if (this.playing && element.paused) element.play();
+    }
   }
 
   choose(index) {
-    const time = this.position();
+    this.align(index, this.position());
     this.active = index;
-    if (Math.abs(this.position() - time) > DRIFT) this.elements[index].currentTime = time;
     this.elements.forEach((element, i) => (element.muted = i !== index));
   }
 
@@ -146,6 +154,14 @@ class ElementEngine {
   close() {
     this.pause();
   }
+}
+
+function loaded(element) {
+  if (element.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA) return null;
+  element.preload = "auto";
+  return new Promise((resolve) => {
+    for (const event of ["canplay", "error"]) element.addEventListener(event, resolve, { once: true });
+  });
 }
 
 // At the rate of the sounds a decoded sample is the encoded one; a browser that refuses the rate resamples.
@@ -395,7 +411,6 @@ function enhance(root) {
     png: dataset.png && unpacked(dataset.png),
     bytes: () => unpacked(elements[i].src.split(",")[1]).buffer,
   }));
-  for (const element of elements) element.preload = embedded ? "none" : "auto";
   const engine = embedded ? new BufferEngine(Number(root.dataset.rate)) : new ElementEngine(elements);
   root.player = new Player(root, engine);
   root.player.update(tracks, Number(root.dataset.seconds));
