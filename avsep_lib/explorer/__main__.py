@@ -17,8 +17,8 @@ import tempfile
 from pathlib import Path
 
 from avsep_lib.cli import run_main
-from avsep_lib.config import load_profile
 from avsep_lib.errors import ConfigError
+from avsep_lib.explorer.choice import find_results
 from avsep_lib.paths import project_root
 
 STEM = "12_explorer"
@@ -71,10 +71,7 @@ def serve(profile: str, dataset: str, port: int, open_browser: bool) -> int:
     ConfigError, DataError
         Unknown profile or dataset, results that are not there yet: said before a server starts.
     """
-    from avsep_lib.explorer.session import Session
-
-    suite = load_profile(profile)
-    dataset = Session.open(profile, dataset or suite.main_dataset).dataset
+    dataset = find_results(profile, dataset).dataset
     source = project_root() / "notebooks" / f"{STEM}.ipynb"
     if not source.is_file():
         raise ConfigError(f"no notebook {source}; this checkout is incomplete")

@@ -81,7 +81,7 @@ class Explorer:
         return call
 
     def _say(self, text: str, *, error: bool = False) -> None:
-        kind, role = ("avsep-error", "alert") if error else ("avsep-status", "status")
+        kind, role = ("avsep-error", "alert") if error else ("avsep-says", "status")
         self.status.value = f'<div class="avsep-x"><p class="{kind}" role="{role}">{html.escape(text)}</p></div>'
 
     def update(self) -> None:

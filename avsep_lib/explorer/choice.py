@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from avsep_lib.config import Profile, Run, profile_runs
+from avsep_lib.config import Profile, Run, load_profile, profile_runs
 from avsep_lib.errors import ConfigError, DataError
+from avsep_lib.inputs import dataset_of, require_data
 from avsep_lib.paths import results_root
 from avsep_lib.workflow import audio_key
 
@@ -123,6 +124,49 @@ class Runs:
     def all(self) -> list[str]:
         """Ids of all runs."""
         return [run for table in self.by_network.values() for seeds in table.values() for run in seeds.values()]
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a session needs, found but not loaded.
+
+    Attributes
+    ----------
+    profile : Profile
+    dataset : str
+    runs : Runs
+    clips : Path
+        Folder of the decoded clips.
+    images : Path
+        Embeddings of their pictures.
+    """
+
+    profile: Profile
+    dataset: str
+    runs: Runs
+    clips: Path
+    images: Path
+
+
+def find_results(profile: str, dataset: str = "") -> Results:
+    """Look for the results of a profile; loads neither torch nor a model.
+
+    Parameters
+    ----------
+    profile : str
+    dataset : str
+        One of the profile's, or a place of the paper's; by default its main dataset.
+
+    Raises
+    ------
+    ConfigError, DataError
+        Unknown profile or dataset; results that are not there yet, with the command that makes them.
+    """
+    suite = load_profile(profile)
+    dataset = dataset_of(suite, dataset or suite.main_dataset)
+    (clips,) = require_data(profile, dataset, "clips/clips.json")
+    (images,) = require_data(profile, dataset, "embeddings/images.safetensors")
+    return Results(suite, dataset, Runs.of(suite, dataset), clips.parent, images)
 
 
 def network_of(run: Run) -> str:

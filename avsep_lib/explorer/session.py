@@ -17,15 +17,15 @@ import torch
 
 from avsep_lib.audio import apply_mask, stft
 from avsep_lib.clips import ClipStore
-from avsep_lib.config import Profile, find_run, load_profile, resolve
+from avsep_lib.config import Profile, find_run, resolve
 from avsep_lib.encoders.store import EmbeddingStore
 from avsep_lib.errors import ConfigError, DataError
 from avsep_lib.examples import choose_mixtures
 from avsep_lib.explorer.cache import Cache
-from avsep_lib.explorer.choice import Choice, Runs
+from avsep_lib.explorer.choice import Choice, Runs, find_results
 from avsep_lib.explorer.sources import Source, clip_source, frame_for_network, jpeg, test_solos, thumbnail
 from avsep_lib.explorer.uploads import own_source
-from avsep_lib.inputs import dataset_of, require_data, run_here
+from avsep_lib.inputs import require_data, run_here
 from avsep_lib.methods.base import Query
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.mixtures import read_list
@@ -102,24 +102,10 @@ class Session:
 
     @classmethod
     def open(cls, profile: str, dataset: str = "") -> Session:
-        """Open the results of a profile.
-
-        Parameters
-        ----------
-        profile : str
-        dataset : str
-            One of the profile's, or a place of the paper's; by default its main dataset.
-
-        Raises
-        ------
-        ConfigError, DataError
-            Unknown profile or dataset; results that are not there yet, with the command that makes them.
-        """
-        suite = load_profile(profile)
-        dataset = dataset_of(suite, dataset or suite.main_dataset)
-        (clips,) = require_data(profile, dataset, "clips/clips.json")
-        (images,) = require_data(profile, dataset, "embeddings/images.safetensors")
-        return cls(suite, dataset, Runs.of(suite, dataset), ClipStore.open(clips.parent), EmbeddingStore.open(images))
+        """Open the results of a profile; see `find_results` for what is refused."""
+        found = find_results(profile, dataset)
+        store, images = ClipStore.open(found.clips), EmbeddingStore.open(found.images)
+        return cls(found.profile, found.dataset, found.runs, store, images)
 
     @cached_property
     def clips(self) -> pd.DataFrame:

@@ -42,7 +42,7 @@ def wait_change(page, before):
     page.wait_for_function(
         """before => {
             const rows = [...document.querySelectorAll('.avsep-row')].map(row => row.outerHTML);
-            return JSON.stringify(rows) !== JSON.stringify(before) && document.querySelector('.avsep-status, .avsep-error');
+            return JSON.stringify(rows) !== JSON.stringify(before) && document.querySelector('.avsep-says, .avsep-error');
         }""",
         arg=before,
         timeout=READY_MS,
@@ -84,7 +84,7 @@ def choose_clip(page):
 
 def test_the_voila_page_explores(page, served, shots):
     page.goto(served.url("12_explorer.ipynb"))
-    page.wait_for_selector(".avsep-status", timeout=READY_MS)
+    page.wait_for_selector(".avsep-says", timeout=READY_MS)
     page.wait_for_selector(".avsep-picker input:checked", state="attached")
     assert page.locator(".avsep-picker input:checked").count() == 2  # one per source: two groups, not one
     drive(page)
@@ -96,7 +96,7 @@ def test_the_voila_page_explores(page, served, shots):
 
 def test_an_error_stands_in_the_status_line(page, served):
     page.goto(served.url("12_explorer.ipynb"))
-    page.wait_for_selector(".avsep-status", timeout=READY_MS)
+    page.wait_for_selector(".avsep-says", timeout=READY_MS)
     page.get_by_label("Source A").select_option("own files …")
     page.get_by_role("button", name="use them").first.click()
     page.wait_for_selector(".avsep-error")
@@ -111,7 +111,7 @@ def test_figure_1_opens_a_mixture(page, served, root, shots):
     late = pd.read_csv(scores / "late-s0.csv").assign(run_id="middle-s0", method="middle")
     late.assign(sdr_db=late.sdr_db + 1.5).to_csv(scores / "middle-s0.csv", index=False)
     page.goto(served.url("12_explorer.ipynb"))
-    page.wait_for_selector(".avsep-status", timeout=READY_MS)
+    page.wait_for_selector(".avsep-says", timeout=READY_MS)
     page.get_by_role("tab", name="Open Figure 1").click()
     page.wait_for_selector(".avsep-bars button", timeout=READY_MS)
     page.locator(".avsep-bars button").first.click()
@@ -126,7 +126,7 @@ def test_figure_1_opens_a_mixture(page, served, root, shots):
 def test_a_narrow_screen_scrolls_in_one_direction_only(page, served, shots):
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(served.url("12_explorer.ipynb"))
-    page.wait_for_selector(".avsep-status", timeout=READY_MS)
+    page.wait_for_selector(".avsep-says", timeout=READY_MS)
     page.wait_for_selector(".avsep-picker input", state="attached")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     widest = page.eval_on_selector_all(
@@ -148,7 +148,7 @@ def lab_here(lab_on, root, tmp_path_factory):
 def test_the_explorer_works_in_jupyterlab(page, lab_here, shots, theme):
     open_notebook(page, lab_here, "explore.ipynb", theme)
     run_all(page)
-    page.wait_for_selector(".avsep-status", timeout=READY_MS)
+    page.wait_for_selector(".avsep-says", timeout=READY_MS)
     assert error_outputs(page) == []
     before = shown(page)
     page.get_by_label("swap the two pictures").check()
