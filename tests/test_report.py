@@ -23,7 +23,8 @@ from avsep_lib.paths import project_root
 from avsep_lib.report import html_tables, theme, weights
 from avsep_lib.report import notebooks as pages
 from avsep_lib.report.claims import claim_entries, runs_by_row, verdict_counts
-from avsep_lib.report.markdown import slug
+from avsep_lib.report.markdown import renderer, slug
+from avsep_lib.report.one_file import ONE_FILE
 from avsep_lib.report.outputs import Files, cleaned
 from avsep_lib.report.pictures import described
 from avsep_lib.report.runs import curve, run_groups
@@ -62,9 +63,16 @@ def claims(tmp_path):
 
 def test_every_kind_of_page_is_there(soups):
     assert set(soups) == {
-        "index.html", "listening.html", "runs.html", "data.html", "glossary.html", "notebooks/12_explorer.html",
+        "index.html", "one-file.html", "listening.html", "runs.html", "data.html", "glossary.html", "notebooks/12_explorer.html",
         "notebooks/06_ablation.html", "notebooks/09_qualitative.html", "notebooks/11_audit.html",
     }  # fmt: skip
+
+
+def test_one_file_needs_no_other(soups):
+    soup = soups[ONE_FILE]
+    assert soup.find(id="fig_grid").find("img")["src"].startswith("data:image/png;base64,")
+    assert all(a["href"].startswith("#") for a in soup.find_all("a", href=True))
+    assert soup.find(id="claim-1").get_text() == soups["index.html"].find(id="claim-1").get_text()
 
 
 def test_every_link_leads_to_a_file_and_an_anchor(report, soups):
@@ -72,6 +80,8 @@ def test_every_link_leads_to_a_file_and_an_anchor(report, soups):
     for page, soup in soups.items():
         for tag in soup.find_all(["a", "img", "audio"]):
             address = unquote(tag.get("href") or tag.get("src") or "")
+            if address.startswith("data:image/") and page == ONE_FILE:
+                continue
             assert not address.startswith(("http", "//", "/")), f"{page}: {address}"
             path, _, anchor = address.partition("#")
             target = (report / page).parent / path if path else report / page
@@ -87,7 +97,8 @@ def test_no_page_can_fetch_anything(soups):
         assert "http" not in rules
         assert "script-src 'sha256-" in rules
         assert not soup.find_all(["iframe", "object", "embed"])
-        assert all(not tag.get("src", "").startswith(("http", "data:")) for tag in soup.find_all(src=True)), page
+        outside = ("http",) if page == ONE_FILE else ("http", "data:")
+        assert not [tag for tag in soup.find_all(src=True) if tag["src"].startswith(outside)], page
         scripts = soup.find_all("script")
         assert len(scripts) == 1 + (page == "listening.html"), f"{page}: a script of a notebook is left"
         assert policy(*(script.string for script in scripts)) == rules
@@ -326,7 +337,7 @@ def test_words_of_a_cell_become_links_and_intervals_stay_on_one_line():
     links = {"late-s0": "runs.html#run-late-s0", "Late + align": "x"}
     assert html_tables.linked("late-s0 <b>", links) == '<a href="runs.html#run-late-s0">late-s0</a> &lt;b&gt;'
     assert html_tables.linked("Late + align", links) == '<a href="x">Late + align</a>'
-    assert '<span class="interval">[-0.1, 2.0]</span>' in html_tables.linked("1.0 [-0.1, 2.0] dB", links)
+    assert '<span class="interval">[−0.1, 2.0]</span>' in html_tables.linked("1.0 [-0.1, 2.0] dB", links)
 
 
 def test_minus_signs_are_no_hyphens():
@@ -336,6 +347,12 @@ def test_minus_signs_are_no_hyphens():
 def test_anchors_are_plain_words():
     assert slug("What's in <code>it</code>?") == "whats-in-it"
     assert slug("二") == "section"
+
+
+def test_headings_are_never_skipped():
+    pages_, to_html = renderer(lambda url: url)
+    to_html("### a\n\n#### b\n\n### c\n\n# d\n\n#### e\n\n## f")
+    assert [level for level, _, _ in pages_.headings] == [1, 2, 2, 2, 3, 2]
 
 
 def test_an_alternative_text_without_data_is_the_caption(tmp_path):

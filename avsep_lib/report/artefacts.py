@@ -11,7 +11,7 @@ from avsep_lib.files import read_json
 from avsep_lib.library import Artifact
 from avsep_lib.plots.style import label_of
 from avsep_lib.report.html_tables import html_table, read_csv, read_markdown
-from avsep_lib.report.pictures import described, png_size
+from avsep_lib.report.pictures import LARGE, described, png_size
 from avsep_lib.report.runs import run_address
 from avsep_lib.report.site import Site
 from avsep_lib.tables.names import PAPER_ROWS
@@ -67,7 +67,14 @@ def _picture(folder: Path, stem: str, caption: str) -> dict[str, Any]:
     """Size, alternative text and drawn values of a figure."""
     width, height = png_size((folder / f"{stem}.png").read_bytes()[:32])
     values = folder / f"{stem}.csv"
-    picture = {"width": width, "height": height, "alt": described(caption, values), "drawn": "", "n_drawn": 0}
+    picture = {
+        "width": width,
+        "height": height,
+        "large": width > LARGE,
+        "alt": described(caption, values),
+        "drawn": "",
+        "n_drawn": 0,
+    }
     if values.exists():
         rows, n = read_csv(values, MOST_ROWS)
         picture |= {"drawn": html_table(rows, f"Values drawn in {stem}"), "n_drawn": n, "n_shown": len(rows) - 1}

@@ -16,6 +16,7 @@ from avsep_lib.report.artefacts import artefact_entry
 from avsep_lib.report.canaries import canary_entries
 from avsep_lib.report.claims import CLAIMS_TABLE, claim_entries, verdict_counts
 from avsep_lib.report.notebooks import Notebook, read_notebook
+from avsep_lib.report.one_file import ONE_FILE, write_one_file
 from avsep_lib.report.pictures import described
 from avsep_lib.report.reproduce import reproduction
 from avsep_lib.report.site import Site, environment
@@ -66,6 +67,7 @@ def build_report(profile: str) -> Path:
     other_pages(site, loaded, books)
     glossary.glossary_page(project_root() / GLOSSARY, site, set(books))
     index_page(site, loaded, books)
+    write_one_file(site.out)
     for weight in (weights := weigh(site.out)):
         print(weight)
     _fill_footer(site, weights)
@@ -179,6 +181,7 @@ def index_page(site: Site, profile: Profile, books: dict[str, Notebook]) -> None
         seeds=profile.seeds,
         datasets=[profile.title_of(name) for name in profile.datasets],
         weights_mark=WEIGHTS,
+        one_file=ONE_FILE,
     )
 
 

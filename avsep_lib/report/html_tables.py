@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 
+from avsep_lib.report.site import signed
+
 INTERVAL = re.compile(r"\[[-+−]?[\d.]+, [-+−]?[\d.]+\]")  # stays on one line
+LONG = 40  # characters of a cell that wants a wide column
 CONTEXT = "paper"  # a column whose heading begins with it holds published numbers
 
 
@@ -41,7 +44,9 @@ def html_table(rows: list[list[str]], caption: str, links: Mapping[str, str] | N
     """
     head, *body = rows
     context = {i for i, name in enumerate(head) if name.lower().startswith(CONTEXT)}
-    top = "".join(f'<th scope="col"{_context(i in context)}>{escape(name)}</th>' for i, name in enumerate(head))
+    top = "".join(
+        f'<th scope="col"{_class("context" * (i in context))}>{escape(name)}</th>' for i, name in enumerate(head)
+    )
     lines = "".join(f"<tr>{_row(row, context, links or {})}</tr>" for row in body)
     return (
         f'<table class="data"><caption class="hidden">{escape(caption)}</caption>'
@@ -55,18 +60,20 @@ def linked(text: str, links: Mapping[str, str]) -> str:
         return f'<a href="{escape(links[text])}">{escape(text)}</a>'
     words = re.split(r"(\s+)", text)
     html = "".join(f'<a href="{escape(links[w])}">{escape(w)}</a>' if w in links else escape(w) for w in words)
-    return INTERVAL.sub(r'<span class="interval">\g<0></span>', html)
+    return INTERVAL.sub(r'<span class="interval">\g<0></span>', signed(html))
 
 
 def _row(row: Iterable[str], context: set[int], links: Mapping[str, str]) -> str:
     first, *rest = row
     cells = [f'<th scope="row">{linked(first, links)}</th>']
-    cells += [f"<td{_context(i in context)}>{linked(text, links)}</td>" for i, text in enumerate(rest, start=1)]
+    for i, text in enumerate(rest, start=1):
+        kind = "context" if i in context else "long" if len(text) > LONG else ""
+        cells.append(f"<td{_class(kind)}>{linked(text, links)}</td>")
     return "".join(cells)
 
 
-def _context(is_context: bool) -> str:
-    return ' class="context"' if is_context else ""
+def _class(name: str) -> str:
+    return f' class="{name}"' if name else ""
 
 
 def _cells(line: str) -> list[str]:

@@ -38,19 +38,25 @@ class PageRenderer(mistune.HTMLRenderer):
         )  # notebooks fold answers with <details>; `outputs.cleaned` removes what is active
         self.moved = moved
         self.headings: list[tuple[int, str, str]] = []
+        self._above: list[int] = []  # levels as written, of the headings that the next one may stand below
 
     def heading(self, text: str, level: int, **attrs: object) -> str:
         """Heading with an anchor, its own where the text has one; no level is skipped, none occurs twice."""
         used = {anchor for _, anchor, _ in self.headings}
         given = ANCHOR.search(text)
         text = ANCHOR.sub("", text)
-        level = min(level, self.headings[-1][0] + 1 if self.headings else 1)
-        level = 2 if level == 1 and self.headings else level
+        level = self._level(level)
         base = given[1] if given else slug(text)
         numbered = (base if i == 1 else f"{base}-{i}" for i in range(1, len(used) + 2))
         anchor = next(name for name in numbered if name not in used)
         self.headings.append((level, anchor, re.sub(r"<[^>]+>", "", text)))
         return f'<h{level} id="{anchor}">{text}</h{level}>\n'
+
+    def _level(self, written: int) -> int:
+        """The level that a heading gets: one below the one it belongs to; the first of a page is its only title."""
+        written = max(written, 2) if self.headings else 1
+        self._above = [*(level for level in self._above if level < written), written]
+        return len(self._above)
 
     def link(self, text: str, url: str, title: str | None = None) -> str:
         """A link, to the page of the site where there is one."""

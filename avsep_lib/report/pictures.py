@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
+LARGE = 700  # pixels; a wider picture keeps its size on a phone and scrolls, or its words could not be read
 LONGEST_SERIES = 6  # columns that a text names
 
 
 def image_tag(address: str, data: bytes, alt: str) -> str:
     """An ``img`` that keeps its place while it loads."""
     width, height = png_size(data)
+    wide = ' class="large"' if width > LARGE else ""
     return (
-        f'<img src="{escape(address)}" alt="{escape(alt)}" width="{width}" height="{height}" loading="lazy" '
+        f'<img{wide} src="{escape(address)}" alt="{escape(alt)}" width="{width}" height="{height}" loading="lazy" '
         'decoding="async">'
     )
 

@@ -8,7 +8,7 @@
   all(".script").forEach((part) => { part.hidden = false; });
   if (matchMedia("(max-width: 77.99rem)").matches) all(".contents details").forEach((list) => { list.open = false; });
 
-  const button = document.getElementById("theme");
+  const button = document.getElementById("theme") || document.createElement("button");
   const dark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const name = () => { button.textContent = dark() ? "Light" : "Dark";
     button.setAttribute("aria-label", `${button.textContent} colours`); };

@@ -6,17 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from avsep_lib.report.one_file import ONE_FILE
+
 # Bytes. Pages without the pictures and sounds they show: those load when a reader comes to them.
 BUDGETS = {
     "first page (HTML)": 600_000,
     "largest notebook page (HTML)": 400_000,
     "largest other page (HTML)": 400_000,
+    "first page as one file": 12_000_000,
     "largest picture": 1_500_000,
     "largest sound": 250_000,
     "pictures of the first page": 8_000_000,
     "sounds": 6_000_000,
     "whole site": 40_000_000,
 }
+FIRST = ("index.html", ONE_FILE)
 SOUNDS = (".flac", ".wav")
 
 
@@ -53,7 +57,8 @@ def weigh(out: Path) -> list[Weight]:
     found = {
         "first page (HTML)": pages["index.html"],
         "largest notebook page (HTML)": _largest(n for p, n in pages.items() if p.startswith("notebooks/")),
-        "largest other page (HTML)": _largest(n for p, n in pages.items() if "/" not in p and p != "index.html"),
+        "largest other page (HTML)": _largest(n for p, n in pages.items() if "/" not in p and p not in FIRST),
+        "first page as one file": pages.get(ONE_FILE, 0),
         "largest picture": _largest(path.stat().st_size for path in pictures),
         "largest sound": _largest(sounds),
         "pictures of the first page": sum(p.stat().st_size for p in pictures if f'src="assets/{p.name}"' in index),

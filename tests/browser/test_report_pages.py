@@ -9,12 +9,13 @@ from report_fixture import build_toy_report
 
 from browser.conftest import guarded_context
 
-PAGES = (
+PAGES = (  # all kinds
     "index.html",
     "listening.html",
     "runs.html",
     "data.html",
     "glossary.html",
+    "one-file.html",
     "notebooks/06_ablation.html",
     "notebooks/09_qualitative.html",
 )
