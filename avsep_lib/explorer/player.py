@@ -87,22 +87,23 @@ class ABPlayer(anywidget.AnyWidget):
 
     def show(self, sounds: Sounds, spectrograms: Sounds | None = None) -> None:
         """Replace the sounds together with their pictures."""
-        pictures = {name: _png(values) for name, values in (spectrograms or {}).items()}
-        tracks = [track | {"png": pictures.get(track["name"])} for track in encoded(sounds, self.sample_rate)]
+        tracks = encoded(sounds, self.sample_rate, spectrograms)
         self._sounds = dict(sounds)
         with self.hold_sync():  # one message, or the page would see new sounds of the old length
             self.duration = seconds(sounds, self.sample_rate)
             self.tracks = tracks
 
 
-def encoded(sounds: Sounds, sample_rate: int) -> list[dict[str, Any]]:
-    """What a page needs of each sound: `name`, `level` in words, `flac` and `peaks` (bytes)."""
+def encoded(sounds: Sounds, sample_rate: int, spectrograms: Sounds | None = None) -> list[dict[str, Any]]:
+    """What a page needs of each sound: `name`, `level` in words, `flac`, `peaks` (bytes) and `png` (bytes or None)."""
+    pictures = {name: _png(values) for name, values in (spectrograms or {}).items()}
     return [
         {
             "name": name,
             "level": level_text(checked_levels(name, waveform)),
             "flac": encode_flac(waveform, sample_rate),
             "peaks": peaks(waveform, max(map(len, sounds.values()))).tobytes(),
+            "png": pictures.get(name),
         }
         for name, waveform in sounds.items()
     ]
@@ -132,7 +133,8 @@ def level_text(found: Levels) -> str:
     """``"−23.0 dBFS RMS, peak −6.0"``; clipped samples are said."""
     if found.peak_dbfs == -np.inf:
         return "silent"
-    text = f"{found.rms_dbfs:.1f} dBFS RMS, peak {found.peak_dbfs:.1f}".replace("-", "−")
+    above = "+" * (found.peak_dbfs >= 0.05)
+    text = f"{found.rms_dbfs:.1f} dBFS RMS, peak {above}{found.peak_dbfs:.1f}".replace("-", "−")
     clipped = f", {found.n_clipped} sample{'s' * (found.n_clipped > 1)} clipped"
     return text + clipped * bool(found.n_clipped)
 

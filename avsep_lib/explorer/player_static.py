@@ -40,7 +40,14 @@ def static_assets() -> str:
     return f'<style>{static_style()}</style><script type="module">{static_script()}</script>'
 
 
-def static_player(sounds: Sounds, sample_rate: int, *, title: str = "Player", assets: bool = True) -> HTML:
+def static_player(
+    sounds: Sounds,
+    sample_rate: int,
+    *,
+    spectrograms: Sounds | None = None,
+    title: str = "Player",
+    assets: bool = True,
+) -> HTML:
     """A player with its sounds inside.
 
     Parameters
@@ -48,6 +55,8 @@ def static_player(sounds: Sounds, sample_rate: int, *, title: str = "Player", as
     sounds : mapping of str to ndarray, shape (n_samples,)
     sample_rate : int
         Hz.
+    spectrograms : mapping of str to ndarray, shape (rows, columns), optional
+        As for `avsep_lib.explorer.player.ABPlayer`.
     title : str
         Name of the player for a screen reader.
     assets : bool
@@ -63,11 +72,17 @@ def static_player(sounds: Sounds, sample_rate: int, *, title: str = "Player", as
     def address(track: dict[str, Any]) -> str:
         return f"data:audio/flac;base64,{base64.b64encode(track['flac']).decode()}"
 
-    return HTML(_page(sounds, sample_rate, title, address) + static_assets() * assets)
+    return HTML(_page(sounds, sample_rate, spectrograms, title, address) + static_assets() * assets)
 
 
 def static_player_files(
-    folder: Path, sounds: Sounds, sample_rate: int, *, title: str = "Player", link: str | None = None
+    folder: Path,
+    sounds: Sounds,
+    sample_rate: int,
+    *,
+    spectrograms: Sounds | None = None,
+    title: str = "Player",
+    link: str | None = None,
 ) -> str:
     """A player of files, without `static_assets`.
 
@@ -75,7 +90,7 @@ def static_player_files(
     ----------
     folder : Path
         Where the FLAC files go, named after sound and content; made when missing.
-    sounds, sample_rate, title
+    sounds, sample_rate, spectrograms, title
         As for `static_player`.
     link : str, optional
         The folder as the page sees it; its name by default, for a page beside the folder.
@@ -94,14 +109,20 @@ def static_player_files(
             temporary.write_bytes(track["flac"])
         return f"{folder.name if link is None else link}/{name}"
 
-    return _page(sounds, sample_rate, title, address)
+    return _page(sounds, sample_rate, spectrograms, title, address)
 
 
-def _page(sounds: Sounds, sample_rate: int, title: str, address: Callable[[dict[str, Any]], str]) -> str:
+def _page(
+    sounds: Sounds,
+    sample_rate: int,
+    spectrograms: Sounds | None,
+    title: str,
+    address: Callable[[dict[str, Any]], str],
+) -> str:
     if not sounds:
         raise DataError("static player: no sound given")
     rate = checked_rate(sample_rate)
-    rows = "".join(_row(track, address(track)) for track in encoded(sounds, rate))
+    rows = "".join(_row(track, address(track)) for track in encoded(sounds, rate, spectrograms))
     length = f"{seconds(sounds, rate):.6f}"
     label = html.escape(title)
     attributes = f'role="group" aria-label="{label}" data-static data-rate="{rate}" data-seconds="{length}"'
@@ -110,6 +131,8 @@ def _page(sounds: Sounds, sample_rate: int, title: str, address: Callable[[dict[
 
 def _row(track: dict[str, Any], address: str) -> str:
     name, level = html.escape(track["name"]), html.escape(track["level"])
-    data = f'data-name="{name}" data-level="{level}" data-peaks="{base64.b64encode(track["peaks"]).decode()}"'
+    packed = {key: base64.b64encode(track[key]).decode() for key in ("peaks", "png") if track[key]}
+    data = " ".join(f'data-{key}="{value}"' for key, value in ({"name": name, "level": level} | packed).items())
+    words = f'<span class="avsep-name">{name}</span> <span class="avsep-level">{level}</span>'
     control = f'<audio controls preload="none" src="{html.escape(address)}" aria-label="{name}"></audio>'
-    return f'<li {data}>{control}<span class="avsep-name">{name}</span> <span class="avsep-level">{level}</span></li>'
+    return f"<li {data}>{words}{control}</li>"

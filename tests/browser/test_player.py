@@ -24,7 +24,7 @@ ONE_BIT = 1 / 32768  # Chromium divides positive samples by 32767
 SETUP = """import numpy as np
 from avsep_lib.explorer.player import ABPlayer
 rate = 8000
-t = np.arange(6 * rate) / rate
+t = np.arange(30 * rate) / rate
 tone = lambda f, a: a * np.sin(2 * np.pi * f * t) * np.exp(-((t % 1.5) * 2))
 player = ABPlayer({"mixture": tone(440, 0.5) + tone(660, 0.2), "estimate": tone(440, 0.5), "truth": tone(441, 0.4)}, rate)
 player"""
@@ -53,6 +53,9 @@ def noise(seconds: float, amplitude: float, seed: int) -> np.ndarray:
 SOUNDS = {"mixture": noise(3, 0.9, 0), "estimate": noise(3, 0.05, 1), "truth <&>": noise(2.5, 0.2, 2)}
 
 
+LONG = {name: noise(30, 0.1, seed) for seed, name in enumerate(SOUNDS)}  # does not end on a busy machine
+
+
 def state(page) -> dict:
     return page.locator(".avsep-player").evaluate(STATE)
 
@@ -69,6 +72,17 @@ def wait_position(page, after: float) -> None:
     until(page, f"document.querySelector('.avsep-position').value > {after}")
 
 
+def switched_to(page, key: str, name: str) -> float:
+    """Position after a switch by key; in between no more has been played than time has gone by."""
+    started, before = time.monotonic(), state(page)
+    page.keyboard.press(key)
+    after = state(page)
+    assert after["chosen"] == name
+    assert after["playing"]
+    assert -0.1 <= after["at"] - before["at"] <= time.monotonic() - started + 0.1
+    return after["at"]
+
+
 def test_sounds_travel_without_loss_and_at_their_level() -> None:
     for track, (name, waveform) in zip(encoded(SOUNDS, RATE), SOUNDS.items()):
         decoded, rate = soundfile.read(io.BytesIO(track["flac"]))
@@ -81,7 +95,7 @@ def test_sounds_travel_without_loss_and_at_their_level() -> None:
 
 def test_silence_and_clipping_are_said() -> None:
     assert level_text(levels(np.zeros(4))) == "silent"
-    assert level_text(levels(np.array([0.0, 1.5]))).endswith("peak 3.5, 1 sample clipped")
+    assert level_text(levels(np.array([0.0, 1.5]))).endswith("peak +3.5, 1 sample clipped")
 
 
 def test_peaks_hold_the_extremes_on_one_time_axis() -> None:
@@ -133,12 +147,7 @@ def test_keys_and_buttons_in_jupyterlab(page, lab, shots) -> None:
     assert "dBFS RMS" in page.locator(".avsep-level").first.inner_text()
     page.click(".avsep-play")
     wait_position(page, 0.3)
-    before = state(page)
-    page.keyboard.press("2")
-    after = state(page)
-    assert after["chosen"] == "estimate"
-    assert after["playing"]
-    assert 0 <= after["at"] - before["at"] < 1.0
+    switched_to(page, "2", "estimate")
     page.click(".avsep-sounds >> text=truth")
     assert state(page)["chosen"] == "truth"
     page.keyboard.press(" ")  # on a focused button: pauses, and does not press it
@@ -211,20 +220,15 @@ def script_policy() -> str:
 
 @pytest.mark.parametrize("embedded", [True, False], ids=["embedded", "files"])
 def test_the_static_twin_from_disk(page, tmp_path, embedded, shots) -> None:
-    body = player_static.static_player(SOUNDS, RATE, assets=False).data
+    body = player_static.static_player(LONG, RATE, assets=False).data
     if not embedded:
-        body = player_static.static_player_files(tmp_path / "audio", SOUNDS, RATE)
+        body = player_static.static_player_files(tmp_path / "audio", LONG, RATE)
     page.goto(write_page(tmp_path, body + player_static.static_assets(), script_policy()))
     assert page.locator("audio").count() == 0 or not page.locator("audio").first.is_visible()
     page.locator(".avsep-play").focus()
     page.keyboard.press(" ")
     wait_position(page, 0.3)
-    before = state(page)
-    page.keyboard.press("3")
-    after = state(page)
-    assert after["chosen"] == "truth <&>"
-    assert -0.05 <= after["at"] - before["at"] < 1.0
-    wait_position(page, after["at"] + 0.2)
+    wait_position(page, switched_to(page, "3", "truth <&>") + 0.2)
     page.keyboard.press(" ")
     shots(page, f"player_static_{embedded}")
     assert not state(page)["playing"]
@@ -239,8 +243,29 @@ def test_files_are_the_sounds(tmp_path) -> None:
     np.testing.assert_allclose(decoded, SOUNDS["mixture"], atol=ONE_BIT)
 
 
+def test_a_spectrogram_takes_the_place_of_its_waveform(page, tmp_path, shots) -> None:
+    ramp = np.linspace(0, 1, 64)[:, None] * np.ones((1, 90))
+    twin = player_static.static_player(SOUNDS, RATE, spectrograms={"estimate": ramp})
+    page.goto(write_page(tmp_path, twin.data))
+    strip = page.locator(".avsep-strip")
+    assert strip.get_attribute("aria-label") == "Waveform of mixture"
+    page.click(".avsep-sounds >> text=estimate")
+    assert strip.get_attribute("aria-label") == "Spectrogram of estimate"
+    until(page, "document.querySelector('.avsep-picture').width === 90")
+    corners = (
+        "[63, 0].flatMap(y => [...document.querySelector('canvas').getContext('2d').getImageData(5, y, 1, 1).data])"
+    )
+    low, high = np.reshape(page.evaluate(corners), (2, 4))[:, :3].sum(axis=1)
+    assert low < 50  # the lowest frequency is below, and dark as its level
+    assert high > 600
+    box = strip.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 10)
+    assert state(page)["at"] == pytest.approx(1.5, abs=0.05)
+    shots(page, "player_spectrogram")
+
+
 def test_one_player_at_a_time(page, tmp_path) -> None:
-    body = 2 * player_static.static_player(SOUNDS, RATE, assets=False).data + player_static.static_assets()
+    body = 2 * player_static.static_player(LONG, RATE, assets=False).data + player_static.static_assets()
     page.goto(write_page(tmp_path, body))
     for i in (0, 1):
         page.locator(".avsep-play").nth(i).click()
