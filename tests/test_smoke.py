@@ -160,3 +160,17 @@ def test_a_notebook_runs_alone_through_plain_papermill(smoke, tmp_path):
     )  # its kernel talks over TCP
     cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
     assert any(cell.get("outputs") for cell in cells)
+
+
+@pytest.mark.slow
+def test_a_deleted_table_is_made_again(smoke):
+    table = smoke / "results/smoke/artifacts/tab_audit.csv"
+    kept = table.read_bytes()
+    table.unlink()
+    try:
+        command = ["-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2", "--dry-run"]
+        planned, _ = run([sys.executable, *command, "--config", "profile=smoke"], smoke)
+    finally:
+        table.write_bytes(kept)
+    assert "notebook_11_audit" in planned
+    assert "train" not in re.findall(r"^rule (\w+):", planned, re.MULTILINE)

@@ -19,6 +19,7 @@ try:
     PLAN = load_plan(str(config.get("profile", "demo")))
 except AvsepError as error:
     raise WorkflowError(str(error)) from None
+ARTIFACTS = [f"<results>/artifacts/{name}" for name in artifact_files()]
 ANALYSED = PLAN.profile.main_dataset
 RENDERED = [name for name in PLAN.profile.datasets if name not in PLAN.recorded]
 

@@ -1,7 +1,6 @@
 # Checks on everything above, the offline report, and the copies in figures/<profile>.
 ANALYSES = ("descriptors", "latents", "probe")  # the canaries look at what these are made of
 EXECUTED = [f"<results>/notebooks/{stem}.ipynb" for stem in READS]
-ARTIFACTS = [f"<results>/artifacts/{name}" for name in artifact_files()]
 
 
 rule canaries:
