@@ -23,6 +23,7 @@ from avsep_lib.paths import project_root
 from avsep_lib.report import html_tables, theme, weights
 from avsep_lib.report import notebooks as pages
 from avsep_lib.report.claims import claim_entries, runs_by_row, verdict_counts
+from avsep_lib.report.data import without_folders
 from avsep_lib.report.markdown import renderer, slug
 from avsep_lib.report.one_file import ONE_FILE
 from avsep_lib.report.outputs import Files, cleaned
@@ -291,6 +292,21 @@ def test_an_artefact_is_looked_up_where_it_is_shown():
     assert pages.places_of_artefacts(alone) == {"tab_x": "s"}
     indexed = [code("whole[1]", "a", shown(text_html="<p>")), code("whole[2]", "b", shown(text_html="<p>")), alone[0]]
     assert pages.places_of_artefacts(indexed) == {"tab_x": "b"}
+
+
+def test_a_claim_without_a_number_leads_to_the_section_on_claims(tmp_path):
+    words = pages.Cell("c7", "code", "", words="– and −1.00  [-2.0, 0.5] dB")
+    book = pages.Notebook("06_ablation", "t", [words], [("on-claims", "What becomes of the claims?")], {})
+    assert book.place_of("-1.00 [-2.0, 0.5] dB") == "notebooks/06_ablation.html#c7"
+    assert book.place_of("–") == "notebooks/06_ablation.html#on-claims"
+
+
+def test_an_audit_says_nothing_of_the_machine_that_made_it(tmp_path):
+    audit = pd.DataFrame(
+        {"clip_id": ["a"], "source": ["/home/me/videos/a b.mp4"], "detail": ["broken: '/home/me/a.mp4' 1/2"], "n": [1]}
+    )
+    audit.to_csv(tmp_path / "audit.csv", index=False)
+    assert without_folders(tmp_path / "audit.csv").splitlines()[1] == "a,a b.mp4,broken: 'a.mp4' 1/2,1"
 
 
 def test_links_of_a_notebook_stay_inside_the_site():

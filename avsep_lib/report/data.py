@@ -18,7 +18,8 @@ from avsep_lib.settings import to_dict
 
 HEAVIEST = 2_000_000  # bytes of a file that the site copies
 PAPER_FILES = ("published.csv", "claims.yaml", "audit.yaml", "deviations.md")
-PATH_COLUMNS = ("source", "audio", "frames")  # of an audit: where files lie on the machine that made it
+PATH_COLUMNS = ("source", "audio", "frames", "detail")  # of an audit: what may say where files lie
+FOLDERS = r"(?:^|(?<=['\"\s]))(?:/[^/'\"]+)+/"
 
 
 def dataset_entries(profile: Profile, site: Site) -> list[dict[str, Any]]:
@@ -89,16 +90,16 @@ def _files(folder: Path, name: str, site: Site) -> list[tuple[str, str]]:
         if not path.exists() or path.stat().st_size > HEAVIEST:
             continue
         target = f"data/{name}/{path.name}"
-        site.save(_without_folders(path).encode(), target) if path.name == "audit.csv" else site.copy(path, target)
+        site.save(without_folders(path).encode(), target) if path.name == "audit.csv" else site.copy(path, target)
         links.append((f"{path.parent.name}/{path.name}", target))
     return links
 
 
-def _without_folders(path: Path) -> str:
+def without_folders(path: Path) -> str:
     """An audit's lines without the folders of the machine that made it."""
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     for column in set(PATH_COLUMNS) & set(table.columns):
-        table[column] = table[column].str.rpartition("/")[2]
+        table[column] = table[column].str.replace(FOLDERS, "", regex=True)
     return table.to_csv(index=False)
 
 

@@ -75,7 +75,7 @@ class Notebook:
 
     def place_of(self, number: str) -> str:
         """Address of the first cell whose output shows a number; the section on claims, or the page, where none does."""
-        wanted = _comparable(number)
+        wanted = _comparable(number) if re.search(r"\d", number) else ""
         for cell in self.cells:
             if wanted and wanted in _comparable(cell.words):
                 return f"{self.page}#{cell.anchor}"
