@@ -121,11 +121,14 @@ def test_a_run_is_asked_about_by_its_id(complete, edit):
 
 
 def test_missing_outputs_are_named(complete, edit):
+    edit.delete("results/smoke/scores/late-s0.csv")
+    told = why(complete, "late-s0").stdout
+    assert "results/smoke/scores/late-s0.csv is missing, but nothing would be made" in told
+    assert "--target results/smoke/scores/late-s0.csv" in told
+
+
+def test_a_missing_artefact_is_a_reason(complete, edit):
     edit.delete("results/smoke/artifacts/tab_table6.csv")
-    told = why(complete, "table6").stdout
-    assert told.startswith("results/smoke/artifacts/tab_table6.csv is missing, but nothing would be made")
-    assert "Delete results/smoke/published.json" in told
-    edit.delete("results/smoke/published.json")
     told = why(complete, "table6").stdout
     assert "* results/smoke/artifacts/tab_table6.csv is missing\n      notebook 06_ablation -> tab_table6" in told
 

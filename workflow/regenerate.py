@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--profile", default="demo", help="file in config/, without suffix")
     parser.add_argument("--cores", default="all")
     parser.add_argument("--gpus", default="", help="jobs that may use a GPU at once; empty: no limit")
-    parser.add_argument("--target", default="", help="rule to stop at; `report` makes everything and publishes nothing")
+    parser.add_argument("--target", default="", help="rule or file to stop at; `report` publishes nothing")
     given, extra = parser.parse_known_args()
     os.chdir(ROOT)
     _hold_the_checkout()

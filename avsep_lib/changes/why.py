@@ -66,11 +66,11 @@ def explain(asked: Asked, plan: Planned) -> str:
     stale = [plan.stale[file] for file in asked.files if file in plan.stale]
     gone = [file for file in asked.files if file not in plan.stale and not (project_root() / file).exists()]
     if gone and not stale:
-        # Snakemake makes a missing file again only for something that needs it, and publishing is done.
-        published = f"results/{gone[0].split('/')[1]}/published.json"
+        # Snakemake makes a missing file again only for something that needs it.
+        profile = gone[0].split("/")[1]
         return (
-            f"{gone[0]} is missing, but nothing would be made: what is made from it is up to date. "
-            f"Delete {published} and run `make figures` to have it again."
+            f"{gone[0]} is missing, but nothing would be made: what is made from it is up to date. To have it again: "
+            f"python workflow/regenerate.py --profile {profile} --target {gone[0]}"
         )
     if not stale:
         return f"{asked.name} is up to date{_made(asked, plan)}."

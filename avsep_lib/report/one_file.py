@@ -28,6 +28,8 @@ def write_one_file(out: Path) -> Path:
     text = (out / "index.html").read_text()
     head, main, rest = re.split(r"(<main.*</main>)", text, maxsplit=1, flags=re.DOTALL)
     main = re.sub(r'src="(assets/[^"]+\.png)"', inside, main)
+    # A picture keeps its frame, in which a phone scrolls a large one.
+    main = re.sub(r'<a class="picture" [^>]*>(.*?)</a>', r'<span class="picture">\1</span>', main, flags=re.DOTALL)
     main = re.sub(r'<a (?:class="\w+" )?href="[^#"][^"]*"[^>]*>(.*?)</a>', r"\1", main, flags=re.DOTALL)
     head = re.sub(r'<nav aria-label="Pages.*?</nav>', ALONE, head, flags=re.DOTALL)
     rest = re.sub(r"(?<=<footer>).*?(?=</footer>)", ALONE, rest, flags=re.DOTALL)

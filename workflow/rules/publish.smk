@@ -25,7 +25,7 @@ rule report:
         EXECUTED,
         ARTIFACTS,
         canaries="<results>/canaries.json",
-        shown=["notebooks/glossary.md", "paper/published.csv", "paper/claims.yaml", "tests/long_report.md"],
+        shown=["notebooks/glossary.md", "paper/published.csv", "paper/claims.yaml"],
         library=modules("avsep_lib.report"),
         environment=ENVIRONMENT,
     output:
