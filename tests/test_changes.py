@@ -662,3 +662,14 @@ def test_the_committed_figures_agree_with_themselves():
             pytest.skip("this checkout has no committed figures")
         found, remarks, _ = verifying.verify(folder, project_root() / folder)
     assert found == remarks == []
+
+
+def test_the_verdicts_of_a_first_run_are_no_changes(toy):
+    claims = toy / "figures/toy/tab_claims.csv"
+    text = claims.read_text()
+    claims.unlink()
+    take("toy")
+    claims.write_text(text)
+    said = ending.show("toy")
+    assert "verdict:" not in said
+    assert json.loads((toy / "results/toy/changes.json").read_text())["verdicts"] == []

@@ -100,6 +100,9 @@ def _verdict_counts(table: str) -> str:
 
 
 def _verdict_changes(before: str, after: str) -> list[dict[str, str]]:
+    """Claims whose verdict is another one; none after a first run, whose verdicts are all new."""
+    if not before:
+        return []
     old, new = ({row["claim"]: row["verdict"] for row in _rows(text)} for text in (before, after))
     claims = [claim for claim in dict.fromkeys([*old, *new]) if old.get(claim) != new.get(claim)]
     return [{"claim": c, "before": old.get(c, "not tested"), "after": new.get(c, "not tested")} for c in claims]
