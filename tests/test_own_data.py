@@ -18,6 +18,7 @@ from test_smoke import checkout, run  # noqa: F401  (checkout is a fixture)
 from avsep_lib.config import load_profile, load_runs, profile_runs
 from avsep_lib.errors import ConfigError
 from avsep_lib.files import write_json
+from avsep_lib.parameters import NOTEBOOKS
 from avsep_lib.paths import data_root, project_root
 from avsep_lib.recorded.description import read_dataset
 from avsep_lib.recorded.notes import data_notes
@@ -77,7 +78,7 @@ def test_the_audit_finds_what_was_planted(videos):
 def test_all_notebooks_ran_on_the_videos(videos):
     results, _ = videos
     executed = sorted(path.stem for path in results.glob("notebooks/*.ipynb"))
-    assert len(executed) == 11
+    assert executed == sorted(NOTEBOOKS)
     for path in results.glob("notebooks/*.ipynb"):
         for cell in nbformat.read(path, as_version=4).cells:
             assert not any(output.output_type == "error" for output in cell.get("outputs", [])), path.name
