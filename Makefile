@@ -1,4 +1,4 @@
-# The things people do here:  make figures | why | verify | test | test-long | lab | explore | clean
+# The things people do here:  make figures | why | verify | test | test-long | bench | lab | explore | clean
 # `make figures` understands PROFILE=smoke|demo|paper, DATASET=file.yaml and CORES=n; the first use of any target makes the environment.
 PROFILE ?= demo
 PORT    ?= 8866
@@ -17,7 +17,7 @@ export HF_HUB_OFFLINE = 1
 export TRANSFORMERS_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: figures why verify test test-long lab explore env lint lock readme strip clean
+.PHONY: figures why verify test test-long bench lab explore env lint lock readme strip clean
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 
@@ -49,6 +49,11 @@ test: $(READY)
 # What is too long for `make test`, about ten minutes; its counts and tables go to tests/long_report.md.
 test-long: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long tests/long --long-report tests/long_report.md
+
+# Ratios to plain references: benchmarks/README.md. ROWS=part,of,names chooses; ROWS=ALL includes the long ones.
+ROWS ?=
+bench: $(READY)
+	$(BIN)/python -m benchmarks --rows "$(ROWS)"
 
 # Opens on the tour; the other notebooks and the glossary lie beside it.
 lab: $(READY)
