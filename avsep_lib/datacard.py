@@ -19,7 +19,7 @@ from avsep_lib.config import load_profile
 from avsep_lib.errors import LeakageError
 from avsep_lib.files import read_json
 from avsep_lib.inputs import dataset_of, require_data
-from avsep_lib.manifest import SPLITS, is_solo, label_list
+from avsep_lib.manifest import SPLITS, is_solo, label_list, spread_evenly
 from avsep_lib.mixtures import LISTS, read_list
 
 WINDOW_S = 0.05
@@ -46,14 +46,6 @@ def quiet_share(waveform: np.ndarray, sample_rate: int) -> float:
     windows = waveform[: len(waveform) // n * n].reshape(-1, n).astype(np.float64)
     power = np.mean(windows**2, axis=1)
     return float(np.mean(power <= power.mean() * 10 ** (-QUIET_DB / 10)))
-
-
-def spread_evenly(clips: pd.DataFrame, n: int) -> pd.Series:
-    """Which rows to take so that no class has more than `n` in a split: every k-th, beginning with the first."""
-    groups = clips.groupby(["labels", "split"])
-    place, size = groups.cumcount(), groups["labels"].transform("size")
-    taken = np.minimum(size, n)
-    return (place * taken // size) > ((place - 1) * taken // size)
 
 
 def clip_levels(store: ClipStore, per_class: int = PER_CLASS) -> pd.DataFrame:

@@ -20,6 +20,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -30,21 +31,19 @@ from safetensors.numpy import save_file
 from avsep_lib.audio import LOG_FLOOR, mix, warped_magnitudes
 from avsep_lib.cli import run_main
 from avsep_lib.clips import ClipStore
-from avsep_lib.config import Profile, Run, load_profile, profile_runs
-from avsep_lib.datacard import spread_evenly
 from avsep_lib.encoders.base import AudioEncoder
 from avsep_lib.encoders.embed import centre_crop
 from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path
-from avsep_lib.manifest import is_solo, label_list
+from avsep_lib.manifest import is_solo, label_list, spread_evenly
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.mixtures import load_sources, read_list
 from avsep_lib.models.separator import Separator
-from avsep_lib.paths import data_root
 from avsep_lib.probe.protocol import preset_role, recorded_again
 from avsep_lib.settings import AudioSettings
-from avsep_lib.trained import load_teacher, load_trained
-from avsep_lib.workflow import GRID, data_key
+
+if TYPE_CHECKING:
+    from avsep_lib.config import Profile, Run
 
 GROUPS = ("solos", "harsh", "mixtures")
 TEACHER, UNTRAINED, SPECTRUM = "audio_encoder", "untrained", "spectrum"
@@ -149,16 +148,16 @@ def _batches(load: Callable[..., np.ndarray], items: list) -> Iterator[np.ndarra
 @torch.inference_mode()
 def bottlenecks(model: Separator, log_magnitude: torch.Tensor) -> np.ndarray:
     """`SeparatorOutput.bottleneck` without the decoder, which it does not depend on; float32 (n, 512)."""
-    model.eval()
-    parts = [model.unet.encode(batch)[-1].mean(dim=(-2, -1)) for batch in log_magnitude.split(BATCH)]
-    return torch.cat(parts).numpy()
+    device = next(model.eval().parameters()).device
+    parts = [model.unet.encode(batch.to(device))[-1].mean(dim=(-2, -1)) for batch in log_magnitude.split(BATCH)]
+    return torch.cat(parts).cpu().numpy()
 
 
 def untrained(settings: HFRA, seed: int) -> Separator:
     """The same network with the initial weights of a seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Separator(settings.config.model)
+        return Separator(settings.config.model).to(next(settings.model.parameters()).device)
 
 
 def represent(
@@ -176,6 +175,9 @@ def represent(
 
 def grid_runs(profile: Profile, dataset: str) -> list[Run]:
     """Runs of the grid's rows on a dataset, its data not switched; DataError when there is none."""
+    from avsep_lib.config import profile_runs
+    from avsep_lib.workflow import GRID, data_key
+
     runs = [run for run in profile_runs(profile) if data_key(run) == dataset and run.row in GRID]
     if not runs:
         raise DataError(
@@ -192,21 +194,42 @@ def write_latents(profile: Profile, dataset: str, out: Path) -> Path:
     DataError
         For a run or an input that is missing; says which command makes it.
     """
-    runs, data = grid_runs(profile, dataset), data_root(profile.name, dataset)
-    methods = {run.run_id: load_trained(profile, run.run_id) for run in runs}
-    names = [(run.run_id, run.row, run.seed) for run in runs]
-    models = {name: method.model for name, method in methods.items()}
-    for seed in sorted({run.seed for run in runs}):
-        models[f"{UNTRAINED}-s{seed}"] = untrained(next(iter(methods.values())), seed)
+    from avsep_lib.paths import data_root
+    from avsep_lib.trained import load_teacher, load_trained
+
+    trained = {run.run_id: (run.row, load_trained(profile, run.run_id)) for run in grid_runs(profile, dataset)}
+    teacher = load_teacher(profile, dataset)
+    return write_latents_of(trained, teacher, data_root(profile.name, dataset), profile.audio, out)
+
+
+def write_latents_of(
+    trained: dict[str, tuple[str, HFRA]], teacher: AudioEncoder, data: Path, audio: AudioSettings, out: Path
+) -> Path:
+    """`write_latents` from what it reads; needs no profile.
+
+    Parameters
+    ----------
+    trained : dict
+        Table row and method by run id. A model may lie on a GPU; then the untrained ones are put there, too.
+    teacher : AudioEncoder
+    data : Path
+        Folder of the dataset, with ``clips``, ``mixtures`` and ``dataset/provenance.csv``.
+    audio : AudioSettings
+    out : Path
+    """
+    names = [(name, row, method.config.seed) for name, (row, method) in trained.items()]
+    models = {name: method.model for name, (_, method) in trained.items()}
+    first = next(iter(trained.values()))[1]
+    for seed in sorted({seed for _, _, seed in names}):
+        models[f"{UNTRAINED}-s{seed}"] = untrained(first, seed)
         names.append((f"{UNTRAINED}-s{seed}", UNTRAINED, seed))
     names += [(TEACHER, TEACHER, -1), (SPECTRUM, SPECTRUM, -1)]
-    teacher = load_teacher(profile, dataset)
     store = ClipStore.open(data / "clips")
     tensors, items = {}, {}
     provenance = data / "dataset" / "provenance.csv"
-    for group, table, batches in groups_of(store, provenance, data / "mixtures", profile.audio):
+    for group, table, batches in groups_of(store, provenance, data / "mixtures", audio):
         items[group] = table.to_dict("list")
-        heard = [represent(waveforms, models, teacher, profile.audio) for waveforms in batches]
+        heard = [represent(waveforms, models, teacher, audio) for waveforms in batches]
         tensors |= {f"{name}/{group}": np.concatenate([part[name] for part in heard]) for name in heard[0]}
     with atomic_path(out) as path:
         save_file(tensors, path, {"latents": json.dumps({"runs": names, "items": items})})
@@ -220,6 +243,8 @@ def main() -> None:
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1)
+    from avsep_lib.config import load_profile
+
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     write_latents(load_profile(arguments.profile), arguments.dataset, arguments.out)

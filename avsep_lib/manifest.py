@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from avsep_lib.errors import DataError, LeakageError
@@ -75,3 +76,11 @@ def label_list(labels: str) -> list[str]:
 def is_solo(table: pd.DataFrame) -> pd.Series:
     """True for clips with a single label."""
     return ~table.labels.str.contains("|", regex=False)
+
+
+def spread_evenly(clips: pd.DataFrame, n: int) -> pd.Series:
+    """Which rows to take so that no class has more than `n` in a split: every k-th, beginning with the first."""
+    groups = clips.groupby(["labels", "split"])
+    place, size = groups.cumcount(), groups["labels"].transform("size")
+    taken = np.minimum(size, n)
+    return (place * taken // size) > ((place - 1) * taken // size)

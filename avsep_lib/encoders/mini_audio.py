@@ -11,7 +11,7 @@ import torch
 from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.encoders.towers import MiniClap, tokenize
 from avsep_lib.encoders.waveforms import prepare
-from avsep_lib.encoders.weights import content_key, load_strict, read_config, read_weights
+from avsep_lib.encoders.weights import best_device, content_key, load_strict, read_config, read_weights
 from avsep_lib.settings import from_dict
 
 RETRAIN = "Train it again: `python -m avsep_lib.encoders.train audio`, or delete the folder and run `make figures`."
@@ -33,7 +33,8 @@ class MiniAudioEncoder:
     """
 
     def __init__(self, model: MiniClap, settings: AudioEncoderSettings, sample_rate: int, key: str) -> None:
-        self.model = model.eval().requires_grad_(False)
+        self.device = best_device()
+        self.model = model.eval().requires_grad_(False).to(self.device)
         self.settings = settings
         self.sample_rate = sample_rate
         self.key = key
@@ -62,12 +63,12 @@ class MiniAudioEncoder:
             A value that is not finite.
         """
         prepared = prepare(waveforms, sample_rate, self.sample_rate, self.settings.n_samples)
-        return self.model.encode(torch.tensor(prepared)).numpy()
+        return self.model.encode(torch.tensor(prepared).to(self.device)).cpu().numpy()
 
     @torch.inference_mode()
     def encode_text(self, captions: list[str]) -> np.ndarray:
         """Unit vectors, float32 (B, 512), of captions."""
-        return self.model.encode_text(tokenize(captions)).numpy()
+        return self.model.encode_text(tokenize(captions).to(self.device)).cpu().numpy()
 
     def describe(self) -> dict[str, Any]:
         """Name, input, size and content key."""

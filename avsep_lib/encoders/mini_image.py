@@ -11,7 +11,7 @@ import torch
 from avsep_lib.encoders.frames import normalise, resize_crop
 from avsep_lib.encoders.settings import ImageEncoderSettings
 from avsep_lib.encoders.towers import MiniClip, tokenize
-from avsep_lib.encoders.weights import content_key, load_strict, read_config, read_weights
+from avsep_lib.encoders.weights import best_device, content_key, load_strict, read_config, read_weights
 from avsep_lib.settings import from_dict
 
 RETRAIN = "Train it again: `python -m avsep_lib.encoders.train image`, or delete the folder and run `make figures`."
@@ -31,7 +31,8 @@ class MiniImageEncoder:
     """
 
     def __init__(self, model: MiniClip, settings: ImageEncoderSettings, key: str) -> None:
-        self.model = model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.device = best_device()
+        self.model = model.eval().requires_grad_(False).to(self.device, memory_format=torch.channels_last)
         self.settings = settings
         self.key = key
 
@@ -50,12 +51,12 @@ class MiniImageEncoder:
     def encode(self, frames: np.ndarray) -> np.ndarray:
         """Raw features, float32 (B, 512), of uint8 RGB frames (B, height, width, 3)."""
         images = normalise(resize_crop(frames, self.settings.image_size))
-        return self.model.encode(images).numpy()
+        return self.model.encode(images.to(self.device)).cpu().numpy()
 
     @torch.inference_mode()
     def encode_text(self, captions: list[str]) -> np.ndarray:
         """Unit vectors, float32 (B, 512), of captions."""
-        return self.model.encode_text(tokenize(captions)).numpy()
+        return self.model.encode_text(tokenize(captions).to(self.device)).cpu().numpy()
 
     def describe(self) -> dict[str, Any]:
         """Name, input, size and content key."""

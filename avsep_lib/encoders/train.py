@@ -25,7 +25,7 @@ from avsep_lib.encoders.frames import normalise
 from avsep_lib.encoders.sampling import FrameSampler, WaveformSampler
 from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings
 from avsep_lib.encoders.towers import MiniClap, MiniClip, tokenize
-from avsep_lib.encoders.weights import save_weights
+from avsep_lib.encoders.weights import best_device, save_weights
 from avsep_lib.errors import AvsepError
 from avsep_lib.files import atomic_path, write_json
 from avsep_lib.settings import from_dict, to_dict
@@ -62,7 +62,7 @@ def contrastive_loss(
     left = F.normalize(features, dim=-1).view(groups, -1, features.shape[-1])
     right = F.normalize(texts, dim=-1).view(groups, -1, texts.shape[-1])
     logits = logit_scale.exp() * left @ right.transpose(1, 2)
-    target = torch.arange(logits.shape[1]).expand(groups, -1)
+    target = torch.arange(logits.shape[1], device=logits.device).expand(groups, -1)
     loss = (F.cross_entropy(logits.mT, target) + F.cross_entropy(logits, target)) / 2
     return loss, (logits.argmax(-1) == target).float().mean()
 
@@ -77,9 +77,10 @@ def learning_rate_factor(step: int, warmup: int, steps: int) -> float:
 def fit(model: nn.Module, draw: Draw, settings: ImageEncoderSettings | AudioEncoderSettings) -> pd.DataFrame:
     """Train `model` in place for `settings.steps` steps; one row per step comes back.
 
-    The result depends on the settings, the clips and the number of threads only.
+    The result depends on the settings, the clips, the device and the number of threads only.
     """
     rng = np.random.default_rng([settings.seed, 1])
+    device = next(model.parameters()).device
     learned = [p for p in model.parameters() if p.requires_grad]
     decayed, other = [p for p in learned if p.ndim > 1], [p for p in learned if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
@@ -94,9 +95,8 @@ def fit(model: nn.Module, draw: Draw, settings: ImageEncoderSettings | AudioEnco
     rows = []
     for step in range(settings.steps):
         inputs, captions = draw(rng)
-        loss, accuracy = contrastive_loss(
-            model.encode(inputs), model.encode_text(tokenize(captions)), model.logit_scale, settings.groups
-        )
+        features, texts = model.encode(inputs.to(device)), model.encode_text(tokenize(captions).to(device))
+        loss, accuracy = contrastive_loss(features, texts, model.logit_scale, settings.groups)
         if not torch.isfinite(loss):
             raise AvsepError(f"encoder training: the loss is {loss.item()} at step {step}; lower learning_rate")
         optimizer.zero_grad()
@@ -119,7 +119,7 @@ def train_image(settings: ImageEncoderSettings, clips: ClipStore) -> tuple[MiniC
     """Fit the mini CLIP on frames and captions of the pretraining split."""
     sampler = FrameSampler(clips, settings.image_size)
     torch_seed("image", settings.seed)
-    model = MiniClip(settings).to(memory_format=torch.channels_last)  # a quarter faster on CPUs
+    model = MiniClip(settings).to(best_device(), memory_format=torch.channels_last)  # a quarter faster on CPUs
 
     def draw(rng: np.random.Generator) -> tuple[torch.Tensor, list[str]]:
         images, captions = sampler.draw(rng, settings.groups, settings.group_size)
@@ -132,7 +132,7 @@ def train_audio(settings: AudioEncoderSettings, clips: ClipStore) -> tuple[MiniC
     """Fit the mini CLAP on solos, mixtures and captions of the pretraining split."""
     sampler = WaveformSampler(clips, settings.n_samples)
     torch_seed("audio", settings.seed)
-    model = MiniClap(settings, clips.sample_rate)
+    model = MiniClap(settings, clips.sample_rate).to(best_device())
 
     def draw(rng: np.random.Generator) -> tuple[torch.Tensor, list[str]]:
         return sampler.draw(rng, settings.groups, settings.mixtures, settings.group_size)
