@@ -132,10 +132,15 @@ class TrainingSettings:
     clip_norm: float = 1.0
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     validations: int = 8  # evenly spaced, each leaves a resumable state; the best by SI-SDR is the result
+    devices: int = 1  # processes that share each batch of batch_size; batch norm is their own, hence a setting
+    sync_batch_norm: bool = False  # on GPUs: statistics of the whole batch, whatever devices
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         _limits(self, steps=(1, INFINITY), batch_size=(1, INFINITY), validations=(1, INFINITY))
+        _limits(self, devices=(1, self.batch_size))
+        if self.batch_size % self.devices:
+            raise ConfigError(f"batch_size = {self.batch_size} cannot be shared equally by devices = {self.devices}")
         _limits(self, alignment_weight=(0, INFINITY), warmup_fraction=(0, 1), decay_end_fraction=(0, 1))
         _limits(self, learning_rate=(POSITIVE, INFINITY), clip_norm=(POSITIVE, INFINITY))
 

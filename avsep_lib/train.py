@@ -3,6 +3,7 @@
 ``python -m avsep_lib.train --config JSON --features DIR --out DIR`` writes ``model.safetensors`` (the checkpoint with
 the best validation SI-SDR; its configuration is in the file's metadata), ``history.csv`` and ``cost.json``. Streamed
 features need ``--clips DIR``, the decoded clips, as well.
+With ``--devices N``, N processes share each batch (`avsep_lib.parallel`); the first of them writes the files.
 A killed job resumes from ``state.ckpt`` (weights, optimiser, random states, position in the data) and ends with the
 same weights as an undisturbed one. Needs torch, numpy, scipy, safetensors and Fabric, nothing else.
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +32,16 @@ from avsep_lib.files import atomic_path, canonical_json, sha256_file, sha256_tex
 from avsep_lib.losses import SEPARATION, alignment
 from avsep_lib.metrics import si_sdr
 from avsep_lib.models.separator import Separator, prepare_visual
-from avsep_lib.settings import AudioSettings, RunConfig, TrainingSettings, from_dict, to_dict
+from avsep_lib.parallel import (
+    average_running_statistics,
+    check_same_step,
+    gathered,
+    launch,
+    make_fabric,
+    mean_over_processes,
+    with_synchronised_norm,
+)
+from avsep_lib.settings import RunConfig, TrainingSettings, from_dict, to_dict
 from avsep_lib.training_data import Batch, load_features, open_pool, visual_input
 
 HISTORY = ["step", "epoch", "learning_rate", "loss_separation", "loss_alignment", "val_si_sdr_db"]
@@ -60,8 +71,9 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
 def batch_losses(model: torch.nn.Module, batch: Batch, config: RunConfig) -> dict[str, torch.Tensor]:
     """Separation and alignment loss of a batch; the latter is reported even where it is not trained."""
     output = model(torch.log(batch["mixture"]), batch["visual"], batch["teacher"])
-    separation = SEPARATION[config.training.loss](output.logits.float(), batch["sources"], batch["mixture"])
-    return {"separation": separation, "alignment": alignment(output.bottleneck.float(), batch["teacher"])}
+    logits, bottleneck = output.logits.to(batch["sources"].dtype), output.bottleneck.to(batch["teacher"].dtype)
+    separation = SEPARATION[config.training.loss](logits, batch["sources"], batch["mixture"])
+    return {"separation": separation, "alignment": alignment(bottleneck, batch["teacher"])}
 
 
 def total_loss(losses: dict[str, torch.Tensor], config: RunConfig) -> torch.Tensor:
@@ -72,26 +84,25 @@ def total_loss(losses: dict[str, torch.Tensor], config: RunConfig) -> torch.Tens
 
 
 @torch.no_grad()
-def validation_si_sdr(
-    model: torch.nn.Module, val: dict[str, torch.Tensor], visual: str, audio: AudioSettings, batch_size: int
-) -> float:
-    """Mean SI-SDR in dB over the sources of all validation pairs, soft masks.
+def validation_si_sdr(model: torch.nn.Module, val: dict[str, torch.Tensor], config: RunConfig, fabric: Fabric) -> float:
+    """Mean SI-SDR in dB over the sources of all validation pairs, soft masks; processes share the batches out.
 
     A silent estimate has no SI-SDR; it counts as -30 dB here, so that silence is never selected.
     """
     model.eval()
+    audio, visual, batch_size = config.audio, visual_input(config), config.training.batch_size
     device = next(model.parameters()).device
-    scores = []
-    for i in range(0, len(val["waveform"]), batch_size):
+    scores = np.zeros(val["references"].shape[:2])
+    for i in range(0, len(scores), batch_size)[fabric.global_rank :: fabric.world_size]:
         part = slice(i, i + batch_size)
         spectrum = stft(val["waveform"][part].to(device), audio)
         log_magnitude = torch.log(warp(spectrum.abs() + LOG_FLOOR, audio))[:, None]
         teacher = val["teacher"][part].to(device)
         masks = model(log_magnitude, prepare_visual(val[visual][part].to(device)), teacher).masks.float()
         estimates = apply_mask(spectrum[:, None], masks, audio)
-        scores.append([si_sdr(r, e) for r, e in zip(val["references"][part].numpy(), estimates.cpu().numpy())])
+        scores[part] = [si_sdr(r, e) for r, e in zip(val["references"][part].numpy(), estimates.cpu().numpy())]
     model.train()
-    return float(np.nan_to_num(np.concatenate(scores), nan=-30.0).mean())
+    return float(gathered(np.nan_to_num(scores, nan=-30.0), fabric).mean())
 
 
 @dataclass
@@ -188,7 +199,7 @@ def train(
     clips : Path, optional
         Folder of the decoded clips; streamed features need it.
     workers : int
-        Processes that compute the batches of streamed features.
+        Processes that compute the batches of streamed features, for each device.
     stop_after : int, optional
         Leave after this many steps with a resumable state, as an interruption would (tests, time limits).
 
@@ -203,22 +214,26 @@ def train(
         Missing or truncated input, unusable state, features that do not fit the configuration.
     """
     training = config.training
-    fabric = Fabric(accelerator="auto", devices=1, precision=training.precision)
+    fabric = make_fabric(training, config.model)
     torch.use_deterministic_algorithms(True, warn_only=fabric.device.type != "cpu")
     torch.manual_seed(config.seed)
     pool = open_pool(config, features, clips, workers)
     val = load_features(features / "val.safetensors")
+    launch(fabric)
+    pool.share_out(fabric.global_rank, fabric.world_size)
 
     model = Separator(config.model).to(memory_format=torch.channels_last)
     if config.model.backbone == "resnet18" and config.model.backbone_weights:
         from avsep_lib.models.visual import load_trunk
 
         load_trunk(model.visual, config.model.backbone_weights)
+    model = with_synchronised_norm(model, fabric, training)
     optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True)
     model, optimizer = fabric.setup(model, optimizer)
     inputs = [sha256_file(features / f"{name}.safetensors") for name in ("train", "val")]
     fingerprint = sha256_text(canonical_json([to_dict(config), *inputs]))
     progress = _restore_state(out / "state.ckpt", model, optimizer, fingerprint)
+    check_same_step(progress.step, fabric)
     every = max(training.steps // training.validations, 1)
     sums, started = {"separation": 0.0, "alignment": 0.0}, time.perf_counter() - progress.seconds
     out.mkdir(parents=True, exist_ok=True)
@@ -233,9 +248,10 @@ def train(
         progress.waited += time.perf_counter() - asked
         losses = batch_losses(model, to_device(batch, fabric.device), config)
         loss = total_loss(losses, config)
-        if not torch.isfinite(loss):
+        losses = mean_over_processes(losses, fabric)
+        if not torch.isfinite(total := total_loss(losses, config)):
             raise DataError(
-                f"run {config.run_id}: the loss is {loss.item()} at step {progress.step}; lower learning_rate"
+                f"run {config.run_id}: the loss is {total.item()} at step {progress.step}; lower learning_rate"
             )
         optimizer.zero_grad()
         fabric.backward(loss)
@@ -246,7 +262,8 @@ def train(
             sums[name] += losses[name].item()
 
         if progress.step % every == 0 or progress.step == training.steps:
-            score = validation_si_sdr(model, val, visual_input(config), config.audio, training.batch_size)
+            average_running_statistics(model, fabric)
+            score = validation_si_sdr(model, val, config, fabric)
             steps = progress.step - (int(progress.history[-1][0]) if progress.history else 0)
             epoch = progress.step * training.batch_size / len(pool)
             means = [sums[name] / steps for name in ("separation", "alignment")]
@@ -256,12 +273,14 @@ def train(
                 progress.best_si_sdr, progress.best_step, progress.best = score, progress.step, _snapshot(model)
             progress.seconds = time.perf_counter() - started
             _report(config, progress)
-            _save_state(out / "state.ckpt", model, optimizer, progress, fingerprint)
+            if fabric.is_global_zero:
+                _save_state(out / "state.ckpt", model, optimizer, progress, fingerprint)
         if stop_after is not None and progress.step >= stop_after:
             return None
 
-    _write_results(out, config, progress, str(fabric.device))
-    (out / "state.ckpt").unlink(missing_ok=True)
+    if fabric.is_global_zero:
+        _write_results(out, config, progress, str(fabric.device))
+        (out / "state.ckpt").unlink(missing_ok=True)
     return out / "model.safetensors"
 
 
@@ -284,9 +303,17 @@ def main() -> None:
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=Path, help="decoded clips, for streamed features")
-    parser.add_argument("--workers", type=int, default=2, help="processes that compute streamed features")
+    parser.add_argument("--workers", type=int, default=2, help="processes that compute streamed features, per device")
+    parser.add_argument("--devices", type=int, help="processes that share each batch, in place of training.devices")
+    parser.add_argument(
+        "--sync-batch-norm", action="store_true", help="as training.sync_batch_norm: statistics of the whole batch"
+    )
     arguments = parser.parse_args()
     config = from_dict(RunConfig, arguments.config, "--config")
+    changes = {} if arguments.devices is None else {"devices": arguments.devices}
+    if arguments.sync_batch_norm:
+        changes["sync_batch_norm"] = True
+    config = dataclasses.replace(config, training=dataclasses.replace(config.training, **changes))
     train(config, arguments.features, arguments.out, clips=arguments.clips, workers=arguments.workers)
 
 

@@ -82,6 +82,7 @@ class Pool(ABC):
     def __init__(self, tensors: dict[str, torch.Tensor], config: RunConfig) -> None:
         self.tensors, self.config = tensors, config
         self.visual = visual_input(config)
+        self.processes, self.part = 1, slice(None)
 
     def __len__(self) -> int:
         return len(self.tensors["teacher"])
@@ -90,9 +91,14 @@ class Pool(ABC):
     def batch(self, indices: np.ndarray) -> Batch:
         """Tensors of the given items on the CPU: mixture, sources, teacher and visual."""
 
+    def share_out(self, rank: int, processes: int) -> None:
+        """From now on serve part `rank` of every batch, of as many equal parts as there are processes."""
+        size = self.config.training.batch_size // processes
+        self.processes, self.part = processes, slice(rank * size, (rank + 1) * size)
+
     def step(self, step: int) -> Batch:
-        """The batch of a training step."""
-        return self.batch(batch_indices(self.config.seed, step, self.config.training.batch_size, len(self)))
+        """The batch of a training step, or this process's part of it."""
+        return self.batch(batch_indices(self.config.seed, step, self.config.training.batch_size, len(self))[self.part])
 
     def batches(self, first_step: int) -> Iterator[Batch]:
         """The batches of all steps from `first_step` on."""
@@ -185,7 +191,7 @@ class StreamedPool(Pool):
         """`workers`, or 0 where shared memory is too small for their batches (containers often have 64 MB)."""
         if not self.workers or not SHARED_MEMORY.exists():
             return self.workers
-        needed = sum(tensor.nbytes for tensor in self.step(step).values()) * (AHEAD + 1) * self.workers
+        needed = sum(tensor.nbytes for tensor in self.step(step).values()) * (AHEAD + 1) * self.workers * self.processes
         if shutil.disk_usage(SHARED_MEMORY).free >= needed:
             return self.workers
         print(f"{SHARED_MEMORY} has less than {needed / 1e6:.0f} MB: batches are computed without workers", flush=True)
