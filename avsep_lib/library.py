@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import functools
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from avsep_lib.errors import ConfigError
 from avsep_lib.paths import project_root
 
 PACKAGE = "avsep_lib"
+LONGEST_NAME = 60  # characters of a literal that may name a file or a module
 EXTENSIONS = {"save_figure": ("fig", ("png", "svg")), "save_table": ("tab", ("csv", "md", "tex"))}
 
 
@@ -50,15 +52,19 @@ def modules_of(module: str) -> list[Path]:
     ConfigError
         No such module, or a source that does not parse.
     """
+    return list(_closure_files(module))
+
+
+@functools.cache
+def _closure_files(module: str) -> tuple[Path, ...]:
     if _source(module) is None:
         raise ConfigError(f"no module {module} in {_package_root()}")
-    start = {module} | ({f"{module}.__main__"} if _source(f"{module}.__main__") else set())
-    return _files(_closure(start))
+    return _files(_closure(first_modules(module)))
 
 
 def modules_of_notebook(notebook: str | Path) -> list[Path]:
     """Library files that a notebook's code cells depend on; see `modules_of`."""
-    return _files(_closure(_imports(notebook_code(notebook), "", str(notebook))))
+    return list(_files(_closure(first_modules(str(notebook)))))
 
 
 def notebook_code(notebook: str | Path) -> str:
@@ -116,41 +122,57 @@ def _literal(node: ast.expr | None) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
-def _closure(names: set[str]) -> set[str]:
+def next_modules(module: str) -> frozenset[str]:
+    """Modules that a module itself names, and the package it lies in."""
+    return _read_module(module).modules | ({module.rpartition(".")[0]} - {""})
+
+
+def first_modules(start: str) -> list[str]:
+    """Where a closure begins: a module with its ``__main__``, or what a notebook's code names; sorted."""
+    if start.endswith(".ipynb"):
+        return sorted(_read(notebook_code(project_root() / start), "", start).modules)
+    return [name for name in (start, f"{start}.__main__") if _source(name) is not None]
+
+
+def _closure(names: Iterable[str]) -> set[str]:
     """All modules reachable from `names`, the packages they lie in included."""
     reached: set[str] = set()
     waiting = set(names)
     while waiting:
         name = waiting.pop()
         reached.add(name)
-        waiting |= (_dependencies(name) | {name.rpartition(".")[0]}) - reached - {""}
+        waiting |= next_modules(name) - reached
     return reached
 
 
+@dataclass(frozen=True)
+class _Source:
+    """What a source text names: modules of the package, and short literals that may be files beside it."""
+
+    modules: frozenset[str]
+    literals: frozenset[str]
+
+
 @functools.cache
-def _dependencies(module: str) -> frozenset[str]:
+def _read_module(module: str) -> _Source:
     source = _source(module)
     package = module if source.name == "__init__.py" else module.rpartition(".")[0]
-    return frozenset(_imports(source.read_text(), package, str(source)))
+    return _read(source.read_text(), package, str(source))
 
 
-def _imports(text: str, package: str, place: str) -> set[str]:
-    """Modules of the package that a source text names; `package` resolves relative imports."""
-    names: set[str] = set()
+def _read(text: str, package: str, place: str) -> _Source:
+    """One parse and one walk of a source text; `package` resolves relative imports."""
+    names, literals = set(), set()
     for node in ast.walk(_parse(text, place)):
-        names.update(_named(node, package))
-    return {name for name in names if _source(name) is not None}
-
-
-def _named(node: ast.AST, package: str) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        base = _absolute(node, package)
-        yield base
-        yield from (f"{base}.{alias.name}" for alias in node.names)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(f"{PACKAGE}."):
-        yield node.value
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, package)
+            names.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < LONGEST_NAME:
+            literals.add(node.value)
+    dotted = {literal for literal in literals if literal.startswith(f"{PACKAGE}.")}
+    return _Source(frozenset(name for name in names | dotted if _source(name) is not None), frozenset(literals))
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
@@ -182,15 +204,18 @@ def _source(module: str) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def _files(modules: set[str]) -> list[Path]:
-    files = {path for module in modules for path in (_source(module), *_named_files(module))}
-    return sorted(path.relative_to(project_root()) for path in files)
+def _files(modules: set[str]) -> tuple[Path, ...]:
+    return tuple(sorted({path for module in modules for path in files_of(module)}))
 
 
 @functools.cache
-def _named_files(module: str) -> tuple[Path, ...]:
-    """Files beside a module whose names occur in it as literals, e.g. a style sheet."""
-    source = _source(module)
-    literals = (n.value for n in ast.walk(ast.parse(source.read_text())) if isinstance(n, ast.Constant))
-    names = {text for text in literals if isinstance(text, str) and 0 < len(text) < 60 and "\n" not in text}
-    return tuple(source.parent / name for name in sorted(names) if "/" not in name and (source.parent / name).is_file())
+def files_of(module: str) -> tuple[Path, ...]:
+    """The source of a module and the files beside it that it names as literals, e.g. a style sheet."""
+    source, beside = _source(module), _names_in(_source(module).parent)
+    named = sorted(_read_module(module).literals & beside)
+    return tuple(path.relative_to(project_root()) for path in (source, *(source.parent / name for name in named)))
+
+
+@functools.cache
+def _names_in(folder: Path) -> frozenset[str]:
+    return frozenset(entry.name for entry in os.scandir(folder) if entry.is_file())

@@ -161,7 +161,7 @@ def test_a_profile_that_does_not_exist_or_parse_is_named(tmp_path, monkeypatch):
         ("a-s2,hfra,late,no,clip,music11,-2,", "row 3: seed is '-2'"),
         ("a,hfra,late,no,clip,music11,2,", "row 3: run_id 'a' must end in -s2"),
         ("a-s2,hfra,late,no,clip,music11,2,loss", "row 3: switch 'loss' is not of the form key=value"),
-        ("a-s2,hfra,late,no,clip,music11,2,a=b,c", "runs.csv: .*fields.*semicolons"),
+        ("a-s2,hfra,late,no,clip,music11,2,a=b,c", "row 3: 9 values, expected 8; separate switches by semicolons"),
         ("late-music11-s0,hfra,late,no,clip,music11,0,", "'late-music11-s0' is the same row and seed as 'late-s0'"),
     ],
 )

@@ -297,7 +297,7 @@ def package(tmp_path, monkeypatch):
         (tmp_path / "avsep_lib" / name).write_text(text)
     (tmp_path / "config").mkdir()
     monkeypatch.setenv("AVSEP_ROOT", str(tmp_path))
-    cached = (library._source, library._dependencies, library._named_files)
+    cached = [function for function in vars(library).values() if hasattr(function, "cache_clear")]
     for function in cached:
         function.cache_clear()
     yield tmp_path
