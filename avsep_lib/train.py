@@ -16,6 +16,7 @@ import argparse
 import csv
 import dataclasses
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,10 @@ from safetensors.torch import save_file
 from avsep_lib.audio import LOG_FLOOR, apply_mask, stft, warp
 from avsep_lib.cli import json_argument, run_main
 from avsep_lib.errors import DataError, WeightsError
-from avsep_lib.files import atomic_path, canonical_json, sha256_file, sha256_text, write_json
+from avsep_lib.files import atomic_path, canonical_json, sha256_text, write_json
 from avsep_lib.losses import SEPARATION, alignment
 from avsep_lib.metrics import si_sdr
-from avsep_lib.models.separator import Separator, prepare_visual
+from avsep_lib.models.separator import Separator, SeparatorOutput, prepare_visual
 from avsep_lib.parallel import (
     average_running_statistics,
     check_same_step,
@@ -42,7 +43,7 @@ from avsep_lib.parallel import (
     with_synchronised_norm,
 )
 from avsep_lib.settings import RunConfig, TrainingSettings, from_dict, to_dict
-from avsep_lib.training_data import Batch, load_features, open_pool, visual_input
+from avsep_lib.training_data import Batch, Inputs, open_inputs, visual_input
 
 HISTORY = ["step", "epoch", "learning_rate", "loss_separation", "loss_alignment", "val_si_sdr_db"]
 
@@ -68,7 +69,26 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return moved | {"visual": prepare_visual(moved["visual"])}
 
 
-def batch_losses(model: torch.nn.Module, batch: Batch, config: RunConfig) -> dict[str, torch.Tensor]:
+def set_numerics(device: torch.device) -> None:
+    """Repeatable to the bit on CPUs, fast on GPUs: there, repeatable upsampling alone would outlast the whole step."""
+    on_cpu = device.type == "cpu"
+    torch.use_deterministic_algorithms(on_cpu)
+    torch.backends.cudnn.benchmark = not on_cpu
+
+
+def compiled_forward(separator: Separator, fabric: Fabric) -> Callable[..., SeparatorOutput]:
+    """The forward pass, compiled, in the precision of `fabric`; validation keeps the uncompiled one."""
+    torch.compiler.reset()  # graphs of earlier runs in this process would count against the limit of recompilations
+    fast = torch.compile(separator)
+
+    def forward(*values: torch.Tensor) -> SeparatorOutput:
+        with fabric.autocast():
+            return fast(*values)
+
+    return forward
+
+
+def batch_losses(model: Callable[..., SeparatorOutput], batch: Batch, config: RunConfig) -> dict[str, torch.Tensor]:
     """Separation and alignment loss of a batch; the latter is reported even where it is not trained."""
     output = model(torch.log(batch["mixture"]), batch["visual"], batch["teacher"])
     logits, bottleneck = output.logits.to(batch["sources"].dtype), output.bottleneck.to(batch["teacher"].dtype)
@@ -186,6 +206,8 @@ def train(
     clips: Path | None = None,
     workers: int = 2,
     stop_after: int | None = None,
+    inputs: Inputs | None = None,
+    compiled: bool = False,
 ) -> Path | None:
     """Train one run, or continue it.
 
@@ -202,6 +224,10 @@ def train(
         Processes that compute the batches of streamed features, for each device.
     stop_after : int, optional
         Leave after this many steps with a resumable state, as an interruption would (tests, time limits).
+    inputs : Inputs, optional
+        What `features` holds, opened already: runs that follow each other in one process share it.
+    compiled : bool
+        Compile the forward and backward pass of a training step (`torch.compile`); worth it on GPUs, and one device.
 
     Returns
     -------
@@ -215,23 +241,23 @@ def train(
     """
     training = config.training
     fabric = make_fabric(training, config.model)
-    torch.use_deterministic_algorithms(True, warn_only=fabric.device.type != "cpu")
+    set_numerics(fabric.device)
     torch.manual_seed(config.seed)
-    pool = open_pool(config, features, clips, workers)
-    val = load_features(features / "val.safetensors")
+    inputs = inputs or open_inputs(config, features, clips, workers)
+    pool, val = inputs.pool, inputs.val
     launch(fabric)
     pool.share_out(fabric.global_rank, fabric.world_size)
 
-    model = Separator(config.model).to(memory_format=torch.channels_last)
+    separator = Separator(config.model).to(memory_format=torch.channels_last)
     if config.model.backbone == "resnet18" and config.model.backbone_weights:
         from avsep_lib.models.visual import load_trunk
 
-        load_trunk(model.visual, config.model.backbone_weights)
-    model = with_synchronised_norm(model, fabric, training)
-    optimizer = torch.optim.Adam(model.parameters(), lr=training.learning_rate, fused=True)
-    model, optimizer = fabric.setup(model, optimizer)
-    inputs = [sha256_file(features / f"{name}.safetensors") for name in ("train", "val")]
-    fingerprint = sha256_text(canonical_json([to_dict(config), *inputs]))
+        load_trunk(separator.visual, config.model.backbone_weights)
+    separator = with_synchronised_norm(separator, fabric, training)
+    optimizer = torch.optim.Adam(separator.parameters(), lr=training.learning_rate, fused=True)
+    model, optimizer = fabric.setup(separator, optimizer)
+    forward = compiled_forward(separator, fabric) if compiled and fabric.world_size == 1 else model
+    fingerprint = sha256_text(canonical_json([to_dict(config), *inputs.hashes]))
     progress = _restore_state(out / "state.ckpt", model, optimizer, fingerprint)
     check_same_step(progress.step, fabric)
     every = max(training.steps // training.validations, 1)
@@ -246,7 +272,7 @@ def train(
         asked = time.perf_counter()
         batch = next(batches)
         progress.waited += time.perf_counter() - asked
-        losses = batch_losses(model, to_device(batch, fabric.device), config)
+        losses = batch_losses(forward, to_device(batch, fabric.device), config)
         loss = total_loss(losses, config)
         losses = mean_over_processes(losses, fabric)
         if not torch.isfinite(total := total_loss(losses, config)):

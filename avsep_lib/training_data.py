@@ -10,6 +10,7 @@ import itertools
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -214,6 +215,25 @@ class _Steps(Dataset):
 def visual_input(config: RunConfig) -> str:
     """Name of the visual tensor that a run reads."""
     return "frames" if config.model.backbone == "resnet18" else "images"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run reads: its pool, the tensors of the validation pairs, and the SHA-256 of both files.
+
+    Several runs that follow each other in one process can share them; see `avsep_lib.borrowed.resident`.
+    """
+
+    pool: Pool
+    val: dict[str, torch.Tensor]
+    hashes: tuple[str, str]
+
+
+def open_inputs(config: RunConfig, features: Path, clips: Path | None = None, workers: int = 2) -> Inputs:
+    """The inputs of a run; parameters and errors are those of `open_pool`."""
+    paths = [features / f"{name}.safetensors" for name in ("train", "val")]
+    pool, val = open_pool(config, features, clips, workers), load_features(paths[1])
+    return Inputs(pool, val, tuple(map(sha256_file, paths)))
 
 
 def open_pool(config: RunConfig, features: Path, clips: Path | None = None, workers: int = 2) -> Pool:
