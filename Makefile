@@ -31,8 +31,7 @@ figures: $(READY)
 		profile=$$($(BIN)/python -m avsep_lib.recorded.own_profile --profile $(PROFILE) --dataset "$(DATASET)") || exit 1; \
 	fi; \
 	$(BIN)/python workflow/regenerate.py --profile $$profile --cores $(CORES) --gpus "$(GPUS)" && \
-	$(BIN)/python -m avsep_lib.publish --profile $$profile && \
-	$(BIN)/python -m avsep_lib.changes --profile $$profile
+	$(BIN)/python -m avsep_lib.publish --profile $$profile --changes
 
 # Why a figure, a table, a run_id, a notebook or (without FIGURE) the report would be made again: make why FIGURE=fig_ablation_grid
 why: $(READY)

@@ -24,13 +24,24 @@ def list_recordings(profile: Profile) -> None:
             write_listing(settings, data_root(profile.name, name) / "listing.json")
 
 
+def check(profile: str) -> None:
+    """Refuse what cannot end well, and list the recordings.
+
+    Raises
+    ------
+    ConfigError, WeightsError, DataError
+        Contradicting settings, missing weights, unusable recordings.
+    """
+    plan = load_plan(profile)
+    check_profile_encoders(plan.profile)
+    list_recordings(plan.profile)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", required=True)
-    plan = load_plan(parser.parse_args().profile)
-    check_profile_encoders(plan.profile)
-    list_recordings(plan.profile)
+    check(parser.parse_args().profile)
 
 
 if __name__ == "__main__":

@@ -111,12 +111,18 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", required=True)
-    profile = parser.parse_args().profile
+    parser.add_argument("--changes", action="store_true", help="show what the run has changed (avsep_lib.changes)")
+    given = parser.parse_args()
+    profile = given.profile
     artifact_files()  # two notebooks that save one name are an error
     plan = load_plan(profile)
     files = {stem: artifact_files((stem,)) for stem in READS}
     counts = publish(profile, files, {stem: json.loads(plan.notebook_json(stem)) for stem in files})
     print(f"figures/{profile}: " + ", ".join(f"{number} {what}" for what, number in counts.items()))
+    if given.changes:
+        from avsep_lib.changes.__main__ import show
+
+        print(show(profile))
 
 
 if __name__ == "__main__":

@@ -175,26 +175,27 @@ def test_records_of_snakemake_itself_give_the_same_reason(complete, edit):
 
 
 @pytest.mark.parametrize(
-    ("options", "first", "modules"),
+    ("options", "first", "prepared"),
     [
-        ([], "--snakefile", ["avsep_lib.preflight", "avsep_lib.changes.snapshot"]),
-        (["--target", "report"], "report", ["avsep_lib.preflight", "avsep_lib.changes.snapshot"]),
-        (["--dry-run"], "--snakefile", ["avsep_lib.preflight"]),
+        ([], "--snakefile", ["check", "take"]),
+        (["--target", "report"], "report", ["check", "take"]),
+        (["--dry-run"], "--snakefile", ["check"]),
     ],
 )
-def test_regenerating_takes_a_snapshot_and_can_stop_before_publishing(monkeypatch, options, first, modules):
+def test_regenerating_takes_a_snapshot_and_can_stop_before_publishing(monkeypatch, options, first, prepared):
     specification = importlib.util.spec_from_file_location("regenerate", ROOT / "workflow/regenerate.py")
     regenerate = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(regenerate)
     called, become = [], []
     monkeypatch.setattr(regenerate, "_hold_the_checkout", lambda: None)
     monkeypatch.setattr(regenerate, "STATE", ROOT / "tests")  # holds no locks
-    monkeypatch.setattr(regenerate, "_run", lambda module, profile: called.append(module))
+    monkeypatch.setattr("avsep_lib.preflight.check", lambda profile: called.append("check"))
+    monkeypatch.setattr("avsep_lib.changes.snapshot.take", lambda profile: called.append("take"))
     monkeypatch.setattr(os, "execv", lambda program, words: become.extend(words))  # signals reach Snakemake directly
     monkeypatch.setattr(os, "chdir", lambda folder: None)
     monkeypatch.setattr(sys, "argv", ["regenerate.py", "--profile", "smoke", "--cores", "1", *options])
     regenerate.main()
-    assert called == modules
+    assert called == prepared
     assert become[1:4] == ["-m", "snakemake", first]
     assert become[-2:] == ["--config", "profile=smoke"]
 

@@ -10,7 +10,6 @@ import argparse
 import fcntl
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -31,16 +30,20 @@ def main() -> None:
     if any((STATE / "locks").glob("*")):
         print("A Snakemake that was killed left a lock behind; none is running any more, so the lock is removed.")
         shutil.rmtree(STATE / "locks")
-    _run("avsep_lib.preflight", given.profile)
-    if not {"-n", "--dry-run", "--dryrun"} & set(extra):
-        _run("avsep_lib.changes.snapshot", given.profile)
+    _prepare(given.profile, dry=not {"-n", "--dry-run", "--dryrun"}.isdisjoint(extra))
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *_options(given, extra)])
 
 
-def _run(module: str, profile: str) -> None:
-    """Run a module for a profile; end with its exit code when it fails."""
-    if code := subprocess.run([sys.executable, "-m", module, "--profile", profile]).returncode:
-        sys.exit(code)
+def _prepare(profile: str, dry: bool) -> None:
+    """Check the profile and remember what is published; an expected error ends this command with its one line."""
+    sys.path.insert(0, str(ROOT))  # imported here and not started as commands: every interpreter costs its start
+    from avsep_lib.changes.snapshot import take
+    from avsep_lib.cli import run_main
+    from avsep_lib.preflight import check
+
+    run_main(lambda: check(profile))
+    if not dry:
+        take(profile)
 
 
 def _options(given: argparse.Namespace, extra: list[str]) -> list[str]:
