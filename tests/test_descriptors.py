@@ -3,10 +3,12 @@
 import subprocess
 import sys
 
+import librosa
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from scipy import ndimage
 
 from avsep_lib.descriptors import COMPLEXITY, DESCRIPTORS, INDICES, TRANSIENCE, measure, notes, pitch, spectra
 from avsep_lib.errors import DataError
@@ -267,3 +269,21 @@ def test_no_sound_is_an_error_and_what_is_undefined_is_nan(rate, what):
 def test_of_a_long_recording_the_middle_is_measured():
     assert measure.middle(np.arange(10), 4).tolist() == [3, 4, 5, 6]
     assert measure.middle(np.arange(3), 4).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("width", "axis"), [(31, 0), (31, 1), (8, 0), (3, 1)])
+@pytest.mark.parametrize(("padding", "mode"), [("symmetric", "reflect"), ("edge", "nearest")])
+def test_the_running_median_is_that_of_scipy(width, axis, padding, mode):
+    values = np.random.default_rng(width).random((40, 57)).astype(np.float32)
+    size = (width, 1) if axis == 0 else (1, width)
+    expected = ndimage.median_filter(values, size=size, mode=mode)
+    np.testing.assert_array_equal(spectra.running_median(values, width, axis, padding), expected)
+
+
+def test_percussive_energy_is_that_of_librosas_masks():
+    waveform = np.random.default_rng(3).standard_normal(22_050)
+    short = spectra.short_spectra(waveform, 22_050)
+    _, mask = librosa.decompose.hpss(np.sqrt(short.power).astype(np.float32), mask=True)
+    active = short.power[:, short.active]
+    expected = 100 * (mask[:, short.active] * active).sum() / active.sum()
+    assert spectra.percussive_energy_percent(short) == pytest.approx(expected, rel=1e-7)

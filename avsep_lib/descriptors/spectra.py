@@ -115,7 +115,9 @@ def percussive_energy_percent(short: Spectra) -> float:
     Energy is divided between harmonic and percussive by soft masks over 31 bins and 31 frames (330 Hz, 0.7 s), so
     the two shares add up to 100.
     """
-    _, percussive = librosa.decompose.hpss(np.sqrt(short.power).astype(np.float32), mask=True)
+    magnitude = np.sqrt(short.power).astype(np.float32)
+    harmonic, vertical = (running_median(magnitude, 31, axis, "symmetric") for axis in (1, 0))
+    percussive = librosa.util.softmask(vertical, harmonic, power=2, split_zeros=True)  # as librosa.decompose.hpss
     active = short.power[:, short.active]
     total = active.sum()
     return float(100 * (percussive[:, short.active] * active).sum() / total) if total > 0 else float("nan")
@@ -152,7 +154,7 @@ def partials(long: Spectra) -> Peaks:
     power = long.power[:, long.active] + np.finfo(float).tiny
     level = 10 * np.log10(power)
     width = int(NEIGHBOURHOOD_HZ / long.frequencies[1])
-    floor = _running_median(level, width)
+    floor = _floor_level(level, width)
     found = (level[1:-1] > level[:-2]) & (level[1:-1] >= level[2:])
     found &= level[1:-1] > level.max(axis=0, initial=-np.inf) - PARTIAL_DB
     found &= level[1:-1] > floor[1:-1] + PROMINENCE_DB
@@ -169,10 +171,23 @@ def number_of_partials(peaks: Peaks) -> float:
     return peaks.frame.size / peaks.n_frames if peaks.n_frames else float("nan")
 
 
-def _running_median(level: NDArray, width: int) -> NDArray:
+def _floor_level(level: NDArray, width: int) -> NDArray:
     """Median over frequency, of every fourth bin, which is enough for a floor and four times as fast."""
-    coarse = ndimage.median_filter(level[::4], size=(max(width // 4, 3), 1), mode="nearest")
+    coarse = running_median(level[::4], max(width // 4, 3), 0, "edge")
     return np.repeat(coarse, 4, axis=0)[: len(level)]
+
+
+def running_median(values: NDArray, width: int, axis: int, mode: str) -> NDArray:
+    """Median of a window of `width` along one axis of a matrix; `mode` is that of `numpy.pad` at the ends.
+
+    The lines are filtered one after the other as a single long signal, their padding in between: SciPy has a fast
+    filter for one dimension only, twelve times faster here than its general one and the same to the bit.
+    """
+    lines = values if axis == 1 else values.T
+    half = width // 2
+    padded = np.pad(lines, ((0, 0), (half, half)), mode=mode)
+    filtered = ndimage.median_filter(padded.ravel(), size=width).reshape(padded.shape)[:, half : half + lines.shape[1]]
+    return filtered if axis == 1 else filtered.T
 
 
 def _mean(values: NDArray) -> float:
