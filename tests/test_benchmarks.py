@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from avsep_lib.settings import AudioSettings
 from benchmarks import __main__ as command
 from benchmarks import machine, picture, report, run, timing
 from benchmarks.case import Case, Pair
-from benchmarks.cases import all_cases, bss_eval
+from benchmarks.cases import all_cases, bss_eval, store
 
 RATES = machine.Rates(10.0, 100.0, 200.0, 50.0)
 
@@ -170,3 +171,11 @@ def test_a_real_case_is_exact_and_runs():
     assert "dB" in pair.check()
     pair.reference()
     pair.ours()
+
+
+def test_batches_of_the_store_are_those_of_sound_files():
+    audio = AudioSettings(n_samples=8_191, hop_length=512, n_rows=32)
+    pair = store.pair(audio, batch_size=4, pool_size=8, cold=True)
+    assert "largest difference" in pair.check()
+    assert pair.ours() > 0
+    assert pair.reference() > 0
