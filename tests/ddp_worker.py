@@ -15,7 +15,6 @@ import torch
 from avsep_lib import train as training_loop
 from avsep_lib.settings import RunConfig, from_dict
 
-
 GRADIENTS, STATES = [], []
 average_running_statistics = training_loop.average_running_statistics
 

@@ -16,9 +16,11 @@ import pandas as pd
 import pytest
 import torch
 from conftest import tiny_config
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from avsep_lib.errors import ConfigError, DataError, WeightsError
+from avsep_lib.errors import ConfigError, WeightsError
 from avsep_lib.losses import SEPARATION, alignment
 from avsep_lib.models.separator import Separator, prepare_visual
 from avsep_lib.parallel import check_same_step, make_fabric, started_processes
@@ -153,8 +155,238 @@ def test_two_processes_equal_one_that_normalises_two_half_batches(processes, fea
             assert differs(recorded["states"][-1][name], expected) <= 1e-9, name
     history = pd.read_csv(processes / run / "history.csv")
     assert differs(torch.tensor(history[["loss_separation", "loss_alignment"]].to_numpy()), losses) <= 1e-9
+    assert sum(g is None for g in gradients[0]) == (run == "teacher")  # its convolution alone has no part in the result
 
 
-def test_only_the_teachers_convolution_has_no_gradient(features64):
-    unused = {run: sum(g is None for g in one_process(RUNS[run], features64, torch.float64)[1][0]) for run in RUNS}
-    assert unused == dict.fromkeys(RUNS, 0) | {"teacher": 1}
+# --- the command starts its processes ---------------------------------------------------------------------------------
+
+FILES = ("model.safetensors", "history.csv")
+
+
+@pytest.fixture(scope="module")
+def launched(random_features, tmp_path_factory) -> Path:
+    """A run of `--devices 2`, float32, started as people start it."""
+    out = tmp_path_factory.mktemp("launched") / "run"
+    one = dataclasses.replace(RUNS["hierarchical"], training=tiny_config(steps=STEPS, validations=VALIDATIONS).training)
+    done = ended([sys.executable, *command(one, random_features, out, "--devices", "2")])
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count(f"step {STEPS}/{STEPS}") == 1  # one process speaks
+    return out
+
+
+def results(folder: Path) -> list[bytes]:
+    return [(folder / name).read_bytes() for name in FILES]
+
+
+def test_the_command_starts_its_processes_and_one_of_them_writes(launched, random_features):
+    assert sorted(p.name for p in launched.iterdir()) == ["cost.json", "history.csv", "model.safetensors"]
+    with safe_open(launched / "model.safetensors", framework="pt") as file:
+        assert json.loads(file.metadata()["config"])["training"]["devices"] == 2
+    _, _, losses = one_process(RUNS["hierarchical"], random_features, torch.float32)
+    history = pd.read_csv(launched / "history.csv")
+    assert differs(torch.tensor(history[["loss_separation", "loss_alignment"]].to_numpy()), losses) <= 1e-5
+
+
+def test_torchrun_gives_the_same_bytes_and_a_resumed_run_too(launched, random_features, tmp_path):
+    (tmp_path / "script.py").write_text(f"""
+from pathlib import Path
+from test_ddp import RUNS
+from avsep_lib.train import train
+config, features, out = RUNS["hierarchical"], Path({str(random_features)!r}), Path({str(tmp_path)!r})
+train(config, features, out / "whole")
+assert train(config, features, out / "parts", stop_after=3) is None
+assert [p.name for p in (out / "parts").iterdir()] == ["state.ckpt"]
+train(config, features, out / "parts")
+""")
+    done = ended([*TORCHRUN, tmp_path / "script.py"], PYTHONPATH=os.pathsep.join([str(HERE), str(HERE.parent)]))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("resuming at step 2") == 1
+    assert results(tmp_path / "whole") == results(tmp_path / "parts") == results(launched)
+
+
+def test_tasks_of_srun_meet_and_a_single_task_starts_the_others(launched, random_features, tmp_path):
+    """The variables that srun sets; the real thing is for a machine with SLURM."""
+    config, port = RUNS["hierarchical"], find_free_network_port()
+    job = {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "train", "SLURM_NODELIST": "127.0.0.1", "SLURM_NNODES": "1"}
+    step = {"SLURM_STEP_NUM_NODES": "1", "SLURM_NODEID": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    two = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2", "SLURM_STEP_NUM_TASKS": "2"}
+    tasks = [
+        subprocess.Popen(
+            [sys.executable, *command(config, random_features, tmp_path / "two")],
+            env=environment() | job | step | two | {"SLURM_PROCID": rank, "SLURM_LOCALID": rank},
+            stdout=subprocess.DEVNULL,
+        )
+        for rank in ("0", "1")
+    ]
+    one = {"SLURM_NTASKS": "1", "SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
+    done = ended([sys.executable, *command(config, random_features, tmp_path / "one")], **job, **one)
+    assert [task.wait(120) for task in tasks] == [0, 0]
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert results(tmp_path / "one") == results(tmp_path / "two") == results(launched)
+
+
+# --- errors and ends --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def one_bad_part(random_features, tmp_path) -> Path:
+    """Features with an item that spoils the loss of the process that gets it, and of it alone."""
+    folder = tmp_path / "features"
+    folder.mkdir()
+    (folder / "val.safetensors").write_bytes((random_features / "val.safetensors").read_bytes())
+    tensors = load_file(random_features / "train.safetensors")
+    tensors["mixture"][batch_indices(0, 1, 4, 11)[3]] = float("nan")  # step 1, second half
+    save_file(tensors, folder / "train.safetensors")
+    return folder
+
+
+def test_no_number_in_one_part_ends_all_processes(one_bad_part, tmp_path):
+    done = ended([sys.executable, *command(RUNS["late"], one_bad_part, tmp_path / "run")], timeout=60)
+    assert done.returncode == 1
+    assert "DataError: run late: the loss is nan at step 1; lower learning_rate" in done.stderr
+    assert not list((tmp_path / "run").iterdir())
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_process_that_fails_alone_ends_the_other(random_features, tmp_path, failing):
+    """An unforeseen error, in either process; the other waits for gradients that never come."""
+    script = f"""
+import os
+from pathlib import Path
+from test_ddp import RUNS
+from avsep_lib import train as training_loop
+losses, calls = training_loop.batch_losses, []
+def failing(model, batch, config):
+    calls.append(1)
+    if len(calls) == 2 and os.environ["RANK"] == "{failing}":
+        raise RuntimeError("unforeseen")
+    return losses(model, batch, config)
+training_loop.batch_losses = failing
+training_loop.train(RUNS["late"], Path({str(random_features)!r}), Path({str(tmp_path / "run")!r}))
+"""
+    (tmp_path / "script.py").write_text(script)
+    path = os.pathsep.join([str(HERE), str(HERE.parent)])
+    started = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
+    started["MASTER_PORT"] = str(find_free_network_port())
+    processes = [
+        subprocess.Popen(
+            [sys.executable, tmp_path / "script.py"],
+            env=environment() | started | {"RANK": rank, "LOCAL_RANK": rank, "PYTHONPATH": path},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    messages = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [1, 1]
+    assert "unforeseen" in messages[failing]
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_killing_the_first_process_ends_the_others(random_features, tmp_path):
+    config = tiny_config(steps=20_000, validations=4000, devices=2)
+    process = subprocess.Popen(
+        [sys.executable, *command(config, random_features, tmp_path / "run")],
+        env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        wait_until(lambda: (tmp_path / "run" / "state.ckpt").exists() or process.poll() is not None)
+        assert process.poll() is None
+        assert len(alive(process.pid)) == 2
+        process.kill()
+        process.wait()
+        wait_until(lambda: not alive(process.pid), seconds=20)
+        assert not any((tmp_path / "run" / name).exists() for name in (*FILES, "cost.json"))
+    finally:
+        for pid in alive(process.pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def alive(session: int) -> list[int]:
+    """Processes of a session that have not ended."""
+    found = subprocess.run(["ps", "-o", "pid=,stat=", "-s", str(session)], capture_output=True, text=True).stdout
+    return [int(line.split()[0]) for line in found.splitlines() if not line.split()[1].startswith("Z")]
+
+
+def wait_until(condition, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_bad_features_are_one_line_and_no_process_is_started(tmp_path, random_features):
+    config = RUNS["late"]
+    done = ended([sys.executable, *command(config, tmp_path, tmp_path / "run")])
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("DataError: features ")
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_must_divide_equally():
+    for devices, words in ((3, "batch_size = 4 cannot be shared equally by devices = 3"), (8, "devices = 8; choose")):
+        with pytest.raises(ConfigError, match=words):
+            TrainingSettings(batch_size=4, devices=devices)
+
+
+def test_the_option_is_checked_as_the_setting_is(tmp_path, random_features):
+    for option in (["--devices", "3"], ["--devices", "0"]):
+        done = ended([sys.executable, *command(tiny_config(), random_features, tmp_path / "run", *option)])
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert done.stderr.startswith("ConfigError: ")
+
+
+def test_what_cannot_be_had_is_refused(monkeypatch, random_features, tmp_path):
+    model, two = tiny_config().model, TrainingSettings(devices=2)
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match="sync_batch_norm needs GPUs"):
+            make_fabric(dataclasses.replace(two, sync_batch_norm=True), model)
+    with pytest.raises(ConfigError, match=r"only `python -m avsep_lib.train` can; use it, or torchrun"):
+        train(tiny_config(devices=2), random_features, tmp_path)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    with pytest.raises(ConfigError, match=r"training.devices = 2, but 4 processes were started; set --devices 4"):
+        make_fabric(two, model)
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, (1, 1)),
+        ({"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "8", "GROUP_WORLD_SIZE": "2"}, (8, 2)),
+        ({"SLURM_NTASKS": "4"}, (1, 1)),  # a batch script: it starts what it wants
+        ({"SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_NUM_NODES": "2"}, (4, 2)),
+        ({"SLURM_STEP_NUM_TASKS": "1", "SLURM_STEP_NUM_NODES": "1"}, (1, 1)),
+    ],
+)
+def test_who_started_this_process(monkeypatch, variables, expected):
+    for name in ("TORCHELASTIC_RUN_ID", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_NUM_NODES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert started_processes() == expected
+
+
+def test_parts_are_the_batch_in_order(random_features):
+    whole, parts = (open_pool(tiny_config(), random_features) for _ in range(2))
+    for step in (0, 5):
+        shared = []
+        for rank in (0, 1):
+            parts.share_out(rank, 2)
+            shared.append(parts.step(step))
+        for name, tensor in whole.step(step).items():
+            assert torch.equal(torch.cat([part[name] for part in shared]), tensor)
+
+
+def test_processes_that_resume_elsewhere_are_refused():
+    class TwoSteps:
+        world_size = 2
+
+        def all_gather(self, step):
+            return torch.stack([step, step + 3])
+
+    with pytest.raises(WeightsError, match=r"states of steps \[5, 8\]; --out must be a folder that all of them see"):
+        check_same_step(5, TwoSteps())
