@@ -20,7 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from avsep_lib.embedded.settings import EmbeddedSettings
 from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings
 from avsep_lib.errors import ConfigError
-from avsep_lib.paths import project_root
+from avsep_lib.files import read_json
+from avsep_lib.paths import project_root, received_root
 from avsep_lib.recorded.description import read_dataset
 from avsep_lib.recorded.settings import ROLES, RecordedSettings
 from avsep_lib.settings import (
@@ -133,12 +134,21 @@ def known_methods() -> list[str]:
 def load_profile(name: str) -> Profile:
     """Read ``config/<name>.yaml``, or ``config/own/<name>.yaml``, which git ignores.
 
+    Where results of another machine were received (`avsep_lib.borrowed.receive`), the sections that they were made with
+    are in place of the file's.
+
     Raises
     ------
     ConfigError
         No such profile (the known ones are listed), not YAML, unknown key or wrong type (all of them are listed).
     """
-    return check_profile(_profile_data(name), str(_profile_path(name)), name)
+    return check_profile(profile_data(name) | received_sections(name), str(_profile_path(name)), name)
+
+
+def received_sections(name: str) -> dict:
+    """Sections of a profile as another machine had them, whose results were received; none where none were."""
+    path = received_root(name) / "sections.json"
+    return read_json(path) if path.exists() else {}
 
 
 def _profile_path(name: str) -> Path:
@@ -146,7 +156,7 @@ def _profile_path(name: str) -> Path:
     return next((path for path in paths if path.exists()), paths[0])
 
 
-def _profile_data(name: str, heirs: tuple[str, ...] = ()) -> dict:
+def profile_data(name: str, heirs: tuple[str, ...] = ()) -> dict:
     """The YAML of a profile, on top of that of the profile it is `based_on`: whole sections replace whole sections."""
     path = _profile_path(name)
     if not path.exists():
@@ -162,7 +172,7 @@ def _profile_data(name: str, heirs: tuple[str, ...] = ()) -> dict:
         return data
     if not isinstance(base, str) or base in (*heirs, name):
         raise ConfigError(f"{path}: based_on is {base!r}; name another profile, which is not based on this one")
-    return _profile_data(base, (*heirs, name)) | data
+    return profile_data(base, (*heirs, name)) | data
 
 
 def check_profile(data: dict, place: str, name: str) -> Profile:

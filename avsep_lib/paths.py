@@ -27,6 +27,11 @@ def results_root(profile: str) -> Path:
     return project_root() / "results" / profile
 
 
+def received_root(profile: str) -> Path:
+    """``results/<profile>/received``: what says that results came from another machine, and how they were made."""
+    return results_root(profile) / "received"
+
+
 def figures_root(profile: str) -> Path:
     """``figures/<profile>``: published copies of figures and tables."""
     return project_root() / "figures" / profile
