@@ -28,6 +28,7 @@ from avsep_lib.cli import run_main
 from avsep_lib.errors import AvsepError, ConfigError
 from avsep_lib.files import atomic_path
 from avsep_lib.parameters import notebook_parameters
+from avsep_lib.paths import project_root
 
 SOCKET_PATH_LIMIT = 107  # bytes, Linux; the kernel appends "-<port>"
 
@@ -41,8 +42,10 @@ class ActiveKernel(AsyncKernelManager):
 
     @property
     def kernel_spec(self) -> KernelSpec:
-        """Launch ipykernel with ``sys.executable``."""
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        """Launch ipykernel with ``sys.executable``; in a regeneration, with its imports made (workflow/warm.py)."""
+        warm = ["-I", "-S", str(project_root() / "workflow" / "warm.py")]
+        start = warm if os.environ.get("AVSEP_WARM") else ["-m"]
+        argv = [sys.executable, *start, "ipykernel_launcher", "-f", "{connection_file}"]
         return KernelSpec(argv=argv, display_name="Python 3", language="python", env={})
 
 

@@ -10,6 +10,10 @@ logged() {
     shift
     job=${log#*/logs/}
     job=${job%.*}
+    # `regenerate.py` sets AVSEP_WARM: jobs need not import PyTorch and its like each for itself (see warm.py).
+    if [ -n "${AVSEP_WARM:-}" ] && [ "$1 $2" = "python -m" ]; then
+        set -- python -I -S "$(dirname "${BASH_SOURCE[0]}")/warm.py" "${@:3}"
+    fi
     echo "$(date +%T)  $job ..."
     SECONDS=0
     "$@" >"$log" 2>&1 || code=$?

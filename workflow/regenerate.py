@@ -31,6 +31,7 @@ def main() -> None:
         print("A Snakemake that was killed left a lock behind; none is running any more, so the lock is removed.")
         shutil.rmtree(STATE / "locks")
     _prepare(given.profile, dry=not {"-n", "--dry-run", "--dryrun"}.isdisjoint(extra))
+    _warm_starts()
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *_options(given, extra)])
 
 
@@ -44,6 +45,13 @@ def _prepare(profile: str, dry: bool) -> None:
     run_main(lambda: check(profile))
     if not dry:
         take(profile)
+
+
+def _warm_starts() -> None:
+    """Let jobs share their imports (`warm.py`), for as long as this process, soon Snakemake, lives."""
+    for left in STATE.glob("warm-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    os.environ["AVSEP_WARM"] = f"{STATE.name}/warm-{os.getpid()}:{os.getpid()}"
 
 
 def _options(given: argparse.Namespace, extra: list[str]) -> list[str]:

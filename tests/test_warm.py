@@ -1,0 +1,123 @@
+"""Jobs started through workflow/warm.py behave as those started by ``python -m``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every job is started as ever")
+
+WARM = Path(__file__).resolve().parent.parent / "workflow" / "warm.py"
+JOB = """
+import atexit, os, sys, threading, time
+atexit.register(lambda: print("at the end"))
+what, *rest = sys.argv[1:]
+if what == "tell":
+    print(rest, os.getcwd(), os.environ.get("ASKED"), sys.path[0] == os.getcwd(), __name__, "torch" in sys.modules)
+    print("to stderr", file=sys.stderr)
+    threading.Thread(target=lambda: (time.sleep(0.2), print("a thread"))).start()
+elif what == "code":
+    sys.exit(int(rest[0]))
+elif what == "text":
+    sys.exit("a reason")
+elif what == "bug":
+    raise ValueError("a bug")
+elif what == "signal":
+    os.kill(os.getpid(), int(rest[0]))
+elif what == "sleep":
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+"""
+
+
+def within(seconds: float, condition) -> bool:
+    end = time.monotonic() + seconds
+    while not (met := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return met
+
+
+def alive(process: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A folder with a module `job`, and the environment of a regeneration whose server listens."""
+    folder = tmp_path_factory.mktemp("warm")
+    (folder / "job.py").write_text(JOB)
+    parent = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "AVSEP_WARM": f"w:{parent.pid}"}
+    first = start(folder, environment, "tell")
+    assert "False\nat the end" in first.communicate()[0].replace("a thread\n", "")  # torch: this one ran as ever
+    assert within(60, (folder / "w" / "socket").exists)
+    yield folder, environment, parent
+    parent.kill()
+
+
+def start(folder: Path, environment: dict[str, str], *words: str) -> subprocess.Popen:
+    command = [sys.executable, "-I", "-S", str(WARM), "job", *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=folder, env=environment, **pipes)
+
+
+def test_arguments_folder_environment_and_output_are_the_jobs_own(project):
+    folder, environment, _ = project
+    job = start(folder, environment | {"ASKED": "yes"}, "tell", "a b", "{'c': 1}")
+    out, err = job.communicate()
+    told = f"""['a b', "{{'c': 1}}"] {folder} yes True __main__ True\n"""
+    assert (job.returncode, out, err) == (0, f"{told}a thread\nat the end\n", "to stderr\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("code", "0"), 0, ""),
+        (("code", "3"), 3, ""),
+        (("text",), 1, "a reason\n"),
+        (("bug",), 1, "ValueError: a bug"),
+        (("signal", str(int(signal.SIGKILL))), 137, ""),
+    ],
+)
+def test_the_exit_code_is_handed_back(project, words, code, said):
+    job = start(*project[:2], *words)
+    _, err = job.communicate()
+    assert job.returncode == code
+    assert said in err
+
+
+def test_a_job_ends_with_its_client(project):
+    client = start(*project[:2], "sleep")
+    job = int(client.stdout.readline())
+    assert job != client.pid
+    client.kill()
+    assert within(5, lambda: not alive(job))
+
+
+@pytest.mark.parametrize(("name", "value"), [("OMP_NUM_THREADS", "2"), ("PYTHONHASHSEED", "1"), ("AVSEP_WARM", "")])
+def test_what_does_not_fit_is_run_as_ever(project, name, value):
+    folder, environment, _ = project
+    out, _ = start(folder, environment | {name: value}, "tell").communicate()
+    assert "__main__ False" in out
+
+
+def test_the_suite_itself_is_never_imported_beforehand():
+    assert "avsep_lib" not in WARM.read_text().replace("`avsep_lib`", "")
+
+
+def test_jobs_and_server_end_with_their_snakemake(project):
+    folder, environment, parent = project
+    job = int(start(folder, environment, "sleep").stdout.readline())
+    parent.kill()
+    parent.wait()
+    assert within(8, lambda: not alive(job))
+    assert within(8, lambda: not (folder / "w").exists())

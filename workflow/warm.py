@@ -1,0 +1,194 @@
+"""Start jobs of the workflow without importing PyTorch each time: ``python -I -S workflow/warm.py MODULE ARGUMENTS``.
+
+A demo run is some 120 short processes, and importing torch, open_clip and their like costs each of them two to five
+seconds. `logged.sh` therefore starts a job through this file. The first one runs as ever and leaves a server behind,
+which imports third-party modules only (never ours, so an edit is always seen), listens, and forks one process per job:
+with the job's own arguments, environment, folder and open files, and with its exit code handed back. The server ends
+with the process that `AVSEP_WARM` names (``folder:pid``; `regenerate.py` sets it, relative, because the path of a socket
+must be short), and a job ends with its client.
+
+Whatever does not fit is run as ever: no server yet, another number of threads, another hash seed, another system.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+THREADS = "OMP_NUM_THREADS"  # read when libraries are loaded: jobs with more than one thread are started as ever
+SAME = (THREADS, "PYTHONHASHSEED", "PYTHONPATH", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES")  # read at import or start
+IMPORTED = (
+    *("torch", "lightning_fabric", "safetensors.torch", "torchvision", "torchlibrosa.augmentation", "open_clip"),
+    *("pandas", "scipy.fft", "scipy.linalg", "scipy.ndimage", "scipy.signal", "scipy.stats", "sklearn.linear_model"),
+    *("soundfile", "soxr", "PIL.Image", "pydantic", "yaml", "papermill", "nbclient"),
+)
+GRACE_S = 5.0  # between asking a job to end and ending it
+
+
+def main() -> None:
+    """Client: have a server run the job, or become it."""
+    words = sys.argv[1:]
+    folder, _, parent = os.environ.get("AVSEP_WARM", "").rpartition(":")
+    if folder and os.environ.get(THREADS) == "1" and sys.platform == "linux":
+        code = asked(f"{folder}/socket", words)
+        if code is not None:
+            sys.exit(code)
+        leave_server(folder, parent)
+    os.execv(sys.executable, [sys.executable, "-m", *words])
+
+
+def asked(path: str, words: list[str]) -> int | None:
+    """Exit code of the job as run by the server; None when there is none, or when it declines."""
+    import json
+    import signal
+    import socket
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends this process at once, and with it the job
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(path)
+    except OSError:
+        return None
+    request = json.dumps([words, os.getcwd(), dict(os.environ)]).encode()
+    try:
+        socket.send_fds(connection, [len(request).to_bytes(8, "big")], [0, 1, 2])
+        connection.sendall(request)
+        if connection.recv(1) != b"y":
+            return None
+    except OSError:
+        return None
+    answer = connection.recv(8)  # for as long as the job runs
+    if not answer:
+        sys.exit("warm.py: the process that ran this job is gone, most likely killed for memory")
+    return int(answer)
+
+
+def leave_server(folder: str, parent: str) -> None:
+    """Start a server, unless another client has: it is there for later jobs."""
+    try:
+        os.mkdir(folder, 0o700)
+    except OSError:  # it exists
+        return
+    if os.fork():
+        return
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(null, descriptor)
+    os.execv(sys.executable, [sys.executable, os.path.abspath(__file__), "--serve", folder, parent])
+
+
+def serve(folder: str, parent: int) -> None:
+    """Import, listen, and fork for each job, until `parent` is gone. Returns in the process of a job."""
+    import gc
+    import importlib
+    import shutil
+    import signal
+    import socket
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the jobs themselves; this one ends with its parent
+    for name in IMPORTED:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # or the first collection of every job would copy all of this memory
+    if len(os.listdir("/proc/self/task")) > 1:
+        sys.exit(f"warm.py: importing started a thread, and threads do not survive a fork; modules: {IMPORTED}")
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listening.bind(f"{folder}/socket")
+    listening.listen(64)
+    listening.settimeout(1.0)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are not waited for
+    while os.path.exists(f"/proc/{parent}"):
+        try:
+            connection, _ = listening.accept()
+        except TimeoutError:
+            continue
+        if os.fork() == 0:
+            listening.close()
+            return keep(connection, parent)
+        connection.close()
+    shutil.rmtree(folder, ignore_errors=True)
+    sys.exit()
+
+
+def keep(connection, parent: int) -> None:
+    """Fork the job and stay with it: end it when its client or `parent` goes, report its code. Returns in the job."""
+    import contextlib
+    import json
+    import select
+    import signal
+    import socket
+
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    connection.settimeout(None)
+    header, files, _, _ = socket.recv_fds(connection, 8, 3)
+    text = b""
+    while len(text) < int.from_bytes(header, "big"):
+        text += connection.recv(65536)
+    words, folder, environment = json.loads(text)
+    if any(environment.get(name) != os.environ.get(name) for name in SAME):
+        connection.sendall(b"n")
+        os._exit(0)
+    connection.sendall(b"y")
+    job = os.fork()
+    if job == 0:
+        connection.close()
+        return become(words, folder, environment, files)
+    ended, ready = os.pidfd_open(job), []
+    while not ready and os.path.exists(f"/proc/{parent}"):
+        ready, _, _ = select.select([ended, connection], [], [], 1.0)
+    if ended not in ready:
+        os.kill(job, signal.SIGTERM)
+        if not select.select([ended], [], [], GRACE_S)[0]:
+            os.kill(job, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(job, 0)[1])
+    with contextlib.suppress(OSError):
+        connection.sendall(str(code if code >= 0 else 128 - code).encode())
+    os._exit(0)
+
+
+def become(words: list[str], folder: str, environment: dict[str, str], files: list[int]) -> None:
+    """Take over a job's arguments, environment, folder and open files."""
+    import signal
+
+    for descriptor, file in enumerate(files):
+        os.dup2(file, descriptor)
+        os.close(file)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = words
+    sys.path[0] = folder  # as with python -m
+
+
+def run(module: str) -> None:
+    """Run a module as ``python -m`` would, in this process, and leave without unloading what was imported (seconds)."""
+    import atexit
+    import runpy
+    import threading
+    import traceback
+
+    code: object = 0
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    if not isinstance(code, int | None):
+        print(code, file=sys.stderr)
+        code = 1
+    threading._shutdown()  # waits for threads that are no daemons, as the interpreter does at its end
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code or 0)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        serve(sys.argv[2], int(sys.argv[3]))
+        run(sys.argv[0])  # from here on this process is a job
+    else:
+        main()
