@@ -136,6 +136,12 @@ class Plan:
         """Settings of the ``image`` or ``audio`` encoder of a dataset (or data key)."""
         return _json(getattr(self.profile.encoders_for(dataset), modality))
 
+    @property
+    def encoders_are_small(self) -> bool:
+        """Whether all encoders are taught here: then nothing gains from more than one thread."""
+        encoders = map(self.profile.encoders_for, self.profile.datasets)
+        return all(encoder.kind == "mini" for section in encoders for encoder in (section.image, section.audio))
+
     def mixtures_json(self, key: str) -> str:
         """Settings of the mixture lists of a data key."""
         return _json(self.mixtures[key])

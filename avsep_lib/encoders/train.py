@@ -87,6 +87,7 @@ def fit(model: nn.Module, draw: Draw, settings: ImageEncoderSettings | AudioEnco
         [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": other, "weight_decay": 0.0}],
         lr=settings.learning_rate,
         betas=(0.9, 0.98),
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: learning_rate_factor(step, settings.warmup, settings.steps)

@@ -45,7 +45,7 @@ rule features:
         folder=lambda w, output: Path(output.train).parent,
     log:
         "<logs>/features/{key}.log",
-    threads: workflow.cores or 1
+    threads: 1 if PLAN.encoders_are_small else workflow.cores or 1
     resources:
         gpu=1,
     shell:
