@@ -8,6 +8,14 @@ VENV    ?= .venv
 BIN      = $(abspath $(VENV))/bin
 READY    = $(VENV)/.ready
 
+# Where jobs run: here (local), or wherever workflow/profiles/$(EXECUTOR) says (slurm). A cluster's jobs are planned and
+# submitted from a small environment of its own and run in the other one. OPTIONS are more words for Snakemake.
+EXECUTOR   ?= local
+OPTIONS    ?=
+CONTROLLER ?= $(VENV)-controller
+ELSEWHERE   = $(filter-out local,$(EXECUTOR))
+PLACE       = $(if $(ELSEWHERE),--executor $(EXECUTOR) --controller $(abspath $(CONTROLLER))/bin/python) $(OPTIONS)
+
 # The first interpreter that really runs and is 3.11 or 3.12 (a version manager's shim may exist and not run).
 RUNS     = -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null
 PYTHON  ?= $(shell for p in python3.12 python3.11 python3; do if "$$p" $(RUNS); then echo "$$p"; break; fi; done)
@@ -25,12 +33,12 @@ help:
 	@sed -n '1,2s/^# //p' Makefile
 
 # With DATASET=garden.yaml the profile becomes one of its own: PROFILE with that dataset, e.g. demo-garden.
-figures: $(READY)
+figures: $(READY) $(if $(ELSEWHERE),$(CONTROLLER)/.ready)
 	@profile=$(PROFILE); \
 	if [ -n "$(DATASET)" ]; then \
 		profile=$$($(BIN)/python -m avsep_lib.recorded.own_profile --profile $(PROFILE) --dataset "$(DATASET)") || exit 1; \
 	fi; \
-	$(BIN)/python workflow/regenerate.py --profile $$profile --cores $(CORES) --gpus "$(GPUS)" && \
+	$(BIN)/python workflow/regenerate.py --profile $$profile --cores $(CORES) --gpus "$(GPUS)" $(PLACE) && \
 	$(BIN)/python -m avsep_lib.publish --profile $$profile --changes
 
 # Why a figure, a table, a run_id, a notebook or (without FIGURE) the report would be made again: make why FIGURE=fig_ablation_grid
@@ -79,10 +87,18 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(CONTROLLER)/.ready: requirements-controller.lock
+	@$(abspath $(CONTROLLER))/bin/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(CONTROLLER)
+	$(CONTROLLER)/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-controller.lock
+	@touch $@
+
 # For maintainers. uv resolves for every platform and both Pythons at once; it is not part of the environment.
 lock:
 	uv pip compile --universal --generate-hashes --python-version 3.11 --extra dev --no-annotate --no-header \
 		--no-emit-package pyaudio pyproject.toml -o requirements.lock
+	mkdir -p build && sed '/^numpy==/,/[^\\]$$/d' requirements.lock > build/constraints.txt
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-annotate --no-header \
+		-c build/constraints.txt requirements-controller.in -o requirements-controller.lock
 	$(PYTHON) tools/environment_versions.py
 
 readme: $(READY)

@@ -24,6 +24,8 @@ def main() -> None:
     parser.add_argument("--cores", default="all")
     parser.add_argument("--gpus", default="", help="jobs that may use a GPU at once; empty: no limit")
     parser.add_argument("--target", default="", help="rule or file to stop at; `report` publishes nothing")
+    parser.add_argument("--executor", default="local", help="`slurm`: a cluster; workflow/profiles/<executor> says how")
+    parser.add_argument("--controller", default=sys.executable, help="interpreter that becomes Snakemake; not of jobs")
     given, extra = parser.parse_known_args()
     os.chdir(ROOT)
     _hold_the_checkout()
@@ -31,8 +33,9 @@ def main() -> None:
         print("A Snakemake that was killed left a lock behind; none is running any more, so the lock is removed.")
         shutil.rmtree(STATE / "locks")
     _prepare(given.profile, dry=not {"-n", "--dry-run", "--dryrun"}.isdisjoint(extra))
-    _warm_starts()
-    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *_options(given, extra)])
+    if given.executor == "local":  # elsewhere a job's process must be its own: it is watched for memory, and ended
+        _warm_starts()
+    os.execv(given.controller, [given.controller, "-m", "snakemake", *_options(given, extra)])
 
 
 def _prepare(profile: str, dry: bool) -> None:
@@ -59,7 +62,12 @@ def _options(given: argparse.Namespace, extra: list[str]) -> list[str]:
     options += ["--snakefile", "workflow/Snakefile", "--cores", given.cores, "--rerun-incomplete"]
     options += ["--quiet", "rules", "progress", "host", "reason"]
     options += ["--resources", f"gpu={given.gpus}"] if given.gpus else []
-    return [*options, *extra, "--config", f"profile={given.profile}"]
+    config = [f"profile={given.profile}"]
+    if given.executor != "local":  # `--cores` is then what one job may have; without `--gpus` none asks for a GPU
+        options += ["--workflow-profile", f"workflow/profiles/{given.executor}"]
+        options += ["--max-threads", given.cores] if given.cores.isdigit() else []
+        config += [f"python={sys.executable}", f"gpu={int(given.gpus not in ('', '0'))}"]
+    return [*options, *extra, "--config", *config]
 
 
 def _hold_the_checkout() -> None:

@@ -11,6 +11,9 @@ rule descriptors:
     log:
         "<logs>/analysis/descriptors-{dataset}.log",
     threads: 1
+    resources:
+        mem_mb=memory("descriptors"),
+        runtime=minutes("descriptors"),
     shell:
         "logged {log} python -m avsep_lib.descriptors --manifest {input.manifest} --out {output}"
 
@@ -33,6 +36,9 @@ rule latents:
     log:
         "<logs>/analysis/latents-{dataset}.log",
     threads: 1
+    resources:
+        mem_mb=memory("latents"),
+        runtime=minutes("latents"),
     shell:
         "logged {log} python -m avsep_lib.latents --profile {params.profile} --dataset {wildcards.dataset} --out {output}"
 
@@ -49,5 +55,8 @@ rule probe:
     log:
         "<logs>/analysis/probe-{dataset}.log",
     threads: 1
+    resources:
+        mem_mb=memory("probe"),
+        runtime=minutes("probe"),
     shell:
         "logged {log} python -m avsep_lib.probe --profile {params.profile} --dataset {wildcards.dataset} --out {output}"

@@ -13,8 +13,9 @@ from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_path
 
 ENVIRONMENT = "requirements.lock"
 
-if set(config) - {"profile"}:
-    raise WorkflowError(f"unknown --config keys {sorted(set(config) - {'profile'})}; the only one is profile=NAME")
+KEYS = ("profile", "python", "gpu")  # regenerate.py gives the last two when a cluster does the work
+if unknown := sorted(set(config) - set(KEYS)):
+    raise WorkflowError(f"unknown --config keys {unknown}; there are {', '.join(KEYS)}, as in profile=NAME")
 try:
     PLAN = load_plan(str(config.get("profile", "demo")))
 except AvsepError as error:
@@ -24,8 +25,11 @@ ANALYSED = PLAN.profile.main_dataset
 RENDERED = [name for name in PLAN.profile.datasets if name not in PLAN.recorded]
 
 
-# The interpreter that runs Snakemake runs the jobs; logged.sh says how their output is kept and closes model hubs.
-shell.prefix(f"source '{workflow.basedir}/logged.sh' '{Path(sys.executable).parent}' {PLAN.profile.hub}; ")
+# The interpreter that runs Snakemake runs the jobs too, unless another was named (the one that submits to a cluster has
+# no torch); logged.sh says how their output is kept and closes model hubs.
+PYTHON = Path(config.get("python", sys.executable))
+shell.prefix(f"source '{workflow.basedir}/logged.sh' '{PYTHON.parent}' {PLAN.profile.hub}; ")
+GPU = int(config.get("gpu", 1))  # of the jobs that can use one
 logger.addFilter(lambda record: not record.getMessage().startswith(("Select jobs", "Execute ")))
 
 

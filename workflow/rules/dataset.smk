@@ -18,6 +18,9 @@ rule dataset:
     log:
         "<logs>/dataset/{dataset}.log",
     threads: workflow.cores or 1
+    resources:
+        mem_mb=memory("dataset"),
+        runtime=minutes("dataset"),
     shell:
         "logged {log} python -m avsep_lib.embedded --settings {params.settings:q}"
         " --out {params.folder} --workers {threads}"
@@ -45,6 +48,9 @@ rule recordings:
     log:
         "<logs>/dataset/{dataset}.log",
     threads: workflow.cores or 1
+    resources:
+        mem_mb=memory("recordings"),
+        runtime=minutes("recordings"),
     shell:
         "logged {log} python -m avsep_lib.recorded --settings {params.settings:q} --name {wildcards.dataset}"
         " --min-seconds {params.min_seconds} --media {params.media} --out {params.folder} --workers {threads}"
@@ -65,6 +71,9 @@ rule clips:
     log:
         "<logs>/clips/{key}.log",
     threads: lambda w: (workflow.cores or 1) if w.key.split("@")[0] in PLAN.recorded else 1
+    resources:
+        mem_mb=memory("clips"),
+        runtime=minutes("clips"),
     shell:
         "logged {log} python -m avsep_lib.clips --manifest {input.manifest}"
         " --sample-rate {params.sample_rate} --out {params.folder} --workers {threads}"

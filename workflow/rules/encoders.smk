@@ -19,7 +19,9 @@ rule encoder:
         "<logs>/encoder/{dataset}-{modality}.log",
     threads: 1
     resources:
-        gpu=1,
+        gpu=GPU,
+        mem_mb=memory("encoder"),
+        runtime=minutes("encoder"),
     shell:
         "logged {log} python -m avsep_lib.encoders.train {wildcards.modality} --settings {params.settings:q}"
         " --clips {params.clips} --out {params.folder}"
@@ -43,7 +45,9 @@ rule embed:
         "<logs>/embed/{dataset}-{what}.log",
     threads: 1
     resources:
-        gpu=1,
+        gpu=GPU,
+        mem_mb=memory("embed"),
+        runtime=minutes("embed"),
     shell:
         "logged {log} python -m avsep_lib.encoders.embed {wildcards.what} --settings {params.settings:q}"
         " --encoder {params.encoder} --clips {params.clips} --out {output}"
@@ -69,6 +73,9 @@ rule sanity:
     log:
         "<logs>/sanity/{dataset}.log",
     threads: 1
+    resources:
+        mem_mb=memory("sanity"),
+        runtime=minutes("sanity"),
     shell:
         "logged {log} python -m avsep_lib.encoders.sanity --image-settings {params.image_settings:q}"
         " --audio-settings {params.audio_settings:q} --image-encoder {params.image_encoder}"

@@ -18,6 +18,9 @@ rule mixtures:
         audit=lambda w, input: f"--audit {input.audit}" if input.audit else "",
     log:
         "<logs>/mixtures/{key}.log",
+    resources:
+        mem_mb=memory("mixtures"),
+        runtime=minutes("mixtures"),
     shell:
         "logged {log} python -m avsep_lib.mixtures --settings {params.settings:q} --audio {params.audio:q}"
         " --clips {params.clips} {params.audit} --out {params.folder}"
@@ -47,7 +50,9 @@ rule features:
         "<logs>/features/{key}.log",
     threads: 1 if PLAN.encoders_are_small else workflow.cores or 1
     resources:
-        gpu=1,
+        gpu=GPU,
+        mem_mb=memory("features"),
+        runtime=minutes("features"),
     shell:
         "logged {log} python -m avsep_lib.features --audio {params.audio:q} --clips {params.clips}"
         " --mixtures {params.mixtures} --images {input.images} --audio-encoder {params.encoder}"

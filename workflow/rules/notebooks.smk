@@ -58,6 +58,9 @@ for stem in READS:
             text=f"<logs>/notebooks/{stem}.log",
             notebook=f"<logs>/notebooks/{stem}.ipynb",
         threads: 1
+        resources:
+            mem_mb=memory("notebook"),
+            runtime=minutes("notebook"),
         shell:
             "logged {log.text} python -m avsep_lib.runner {input.notebook} --parameters {params.parameters:q}"
             " --log {log.notebook} --output {output.executed} --minutes {params.minutes}"

@@ -16,6 +16,9 @@ rule canaries:
     log:
         "<logs>/canaries.log",
     threads: 1
+    resources:
+        mem_mb=memory("canaries"),
+        runtime=minutes("canaries"),
     shell:
         "logged {log} python -m avsep_lib.canaries --profile {params.profile} --out {output}"
 
@@ -35,6 +38,9 @@ rule report:
         settings=PLAN.everything_json(),
     log:
         "<logs>/report.log",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     shell:
         "logged {log} python -m avsep_lib.report --profile {params.profile}"
 
@@ -51,5 +57,8 @@ rule publish:
         profile=PLAN.profile.name,
     log:
         "<logs>/publish.log",
+    resources:
+        mem_mb=memory("publish"),
+        runtime=minutes("publish"),
     shell:
         "logged {log} python -m avsep_lib.publish --profile {params.profile}"

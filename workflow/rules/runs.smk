@@ -23,7 +23,9 @@ rule train:
         "<logs>/train/{run}.log",
     threads: 1
     resources:
-        gpu=1,
+        gpu=GPU,
+        mem_mb=memory("train"),
+        runtime=minutes_of_training,
     shell:
         "logged {log} python -m avsep_lib.train --config {params.config:q} --features {params.features}"
         " {params.clips} --out {params.folder}"
@@ -49,7 +51,9 @@ rule score:
         "<logs>/score/{run}.log",
     threads: 1
     resources:
-        gpu=1,
+        gpu=GPU,
+        mem_mb=memory("score"),
+        runtime=minutes("score"),
     shell:
         "logged {log} python -m avsep_lib.score --model {input.model} --clips {params.clips}"
         " --mixtures {params.mixtures} --images {input.images} --row {params.row} {params.teacher} --out {output}"
@@ -71,6 +75,9 @@ rule references:
     log:
         "<logs>/references/{key}.log",
     threads: 1
+    resources:
+        mem_mb=memory("references"),
+        runtime=minutes("references"),
     shell:
         "logged {log} python -m avsep_lib.score --references {params.audio:q} --clips {params.clips}"
         " --mixtures {params.mixtures} --out {output}"
