@@ -25,21 +25,30 @@ export HF_HUB_OFFLINE = 1
 export TRANSFORMERS_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: figures why verify test test-long bench lab explore env lint lock readme strip clean
+.PHONY: figures bundle why verify test test-long bench lab explore env lint lock readme strip clean
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
 
+# With SCORES=folder the figures are drawn from what a borrowed GPU left there (`make bundle`, avsep_lib/borrowed).
 # With DATASET=garden.yaml the profile becomes one of its own: PROFILE with that dataset, e.g. demo-garden.
 figures: $(READY) $(if $(ELSEWHERE),$(CONTROLLER)/.ready)
 	@profile=$(PROFILE); \
 	if [ -n "$(DATASET)" ]; then \
 		profile=$$($(BIN)/python -m avsep_lib.recorded.own_profile --profile $(PROFILE) --dataset "$(DATASET)") || exit 1; \
 	fi; \
+	if [ -n "$(SCORES)" ]; then \
+		$(BIN)/python -m avsep_lib.borrowed.receive --profile $$profile --scores "$(SCORES)" || exit 1; \
+	fi; \
 	$(BIN)/python workflow/regenerate.py --profile $$profile --cores $(CORES) --gpus "$(GPUS)" $(PLACE) && \
 	$(BIN)/python -m avsep_lib.publish --profile $$profile --changes
+
+# The GPU part of a profile for a machine without a network: what to run there is printed. BUNDLE=folder says where.
+BUNDLE ?= build/borrowed
+bundle: $(READY)
+	@$(BIN)/python -m avsep_lib.borrowed.bundle --profile $(PROFILE) --out "$(BUNDLE)"
 
 # Why a figure, a table, a run_id, a notebook or (without FIGURE) the report would be made again: make why FIGURE=fig_ablation_grid
 why: $(READY)

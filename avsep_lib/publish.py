@@ -107,7 +107,8 @@ def _copy_tree(source: Path, target: Path) -> int:
 
 def main() -> None:
     """Command line."""
-    from avsep_lib.workflow import READS, artifact_files, load_plan
+    from avsep_lib.borrowed.drawn import drawn_notebooks
+    from avsep_lib.workflow import artifact_files, load_plan
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", required=True)
@@ -116,7 +117,7 @@ def main() -> None:
     profile = given.profile
     artifact_files()  # two notebooks that save one name are an error
     plan = load_plan(profile)
-    files = {stem: artifact_files((stem,)) for stem in READS}
+    files = {stem: artifact_files((stem,)) for stem in drawn_notebooks(profile)}
     counts = publish(profile, files, {stem: json.loads(plan.notebook_json(stem)) for stem in files})
     print(f"figures/{profile}: " + ", ".join(f"{number} {what}" for what, number in counts.items()))
     if given.changes:

@@ -57,8 +57,17 @@ def _warm_starts() -> None:
     os.environ["AVSEP_WARM"] = f"{STATE.name}/warm-{os.getpid()}:{os.getpid()}"
 
 
+def _targets(given: argparse.Namespace) -> list[str]:
+    """What to make: everything, the one target, or of received results what can be drawn from them."""
+    from avsep_lib.borrowed.drawn import is_received, snakemake_options
+
+    if is_received(given.profile):
+        return snakemake_options(given.profile)
+    return [given.target] if given.target else []
+
+
 def _options(given: argparse.Namespace, extra: list[str]) -> list[str]:
-    options = [given.target] if given.target else []  # first, where no option can take it for a value of its own
+    options = _targets(given)  # first, where no option can take them for values of its own
     options += ["--snakefile", "workflow/Snakefile", "--cores", given.cores, "--rerun-incomplete"]
     options += ["--quiet", "rules", "progress", "host", "reason"]
     options += ["--resources", f"gpu={given.gpus}"] if given.gpus else []

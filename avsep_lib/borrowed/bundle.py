@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,24 @@ from avsep_lib.workflow import GRID, data_key
 LIMIT = 64 * 2**20  # bytes that such machines take in, the checkout's tracked files among them
 # Not on a machine that has torch, its companions and the usual scientific packages. lightning_fabric is in
 # pytorch-lightning; pretty_midi is there for its SoundFont and never imported.
-WHEELS = ["open-clip-torch", "ftfy", "wcwidth", "laion-clap", "torchlibrosa", "librosa", "audioread", "pooch", "platformdirs", "decorator", "soundfile", "cffi", "pycparser", "soxr", "tinysoundfont", "pretty-midi"]
+WHEELS = [
+    "open-clip-torch",
+    "ftfy",
+    "wcwidth",
+    "laion-clap",
+    "torchlibrosa",
+    "librosa",
+    "audioread",
+    "pooch",
+    "platformdirs",
+    "decorator",
+    "soundfile",
+    "cffi",
+    "pycparser",
+    "soxr",
+    "tinysoundfont",
+    "pretty-midi",
+]
 PLATFORMS = [f"manylinux_2_{n}_x86_64" for n in (28, 27, 24, 17)] + ["manylinux2014_x86_64", "manylinux1_x86_64"]
 
 
@@ -145,16 +163,9 @@ def download_wheels(python: str, out: Path) -> None:
         if subprocess.run([*command, "-d", str(out), "-r", stream.name]).returncode:
             raise DataError("pip could not fetch the wheels; --no-wheels makes a bundle without them")
     for wheel in out.glob("*.whl"):
-        if any(".data/" in name for name in tarless_names(wheel)):
-            raise DataError(f"{wheel.name} has scripts or data, which unpacking does not place")
-
-
-def tarless_names(wheel: Path) -> list[str]:
-    """Names in a wheel."""
-    import zipfile
-
-    with zipfile.ZipFile(wheel) as archive:
-        return archive.namelist()
+        with zipfile.ZipFile(wheel) as archive:
+            if any(".data/" in name for name in archive.namelist()):
+                raise DataError(f"{wheel.name} has scripts or data, which unpacking does not place")
 
 
 def folder_bytes(folder: Path) -> int:
@@ -163,17 +174,27 @@ def folder_bytes(folder: Path) -> int:
 
 
 def make_bundle(profile: str, out: Path, python: str | None) -> Plan:
-    """Write the bundle anew; `python` is the version the wheels are for, None for none."""
+    """Write the bundle anew; `python` is the version the wheels are for, None for none.
+
+    Raises
+    ------
+    DataError
+        `out` holds something else; git or pip fails. ConfigError as `make_plan`. Nothing is left behind then.
+    """
     if out.exists() and not (out / "plan.json").exists() and any(out.iterdir()):
         raise DataError(f"{out} is no bundle and not empty; name another folder with --out")
+    sections, own = borrowed_sections(profile)
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    sections, own = borrowed_sections(profile)
-    unpack_code(out)
-    plan = make_plan(profile, sections, own["minutes"], own["least_steps"], head(), out / "lists")
-    if python:
-        download_wheels(python, out / "wheels")
-    write_text(out / "plan.json", plan_json(plan))
+    try:
+        unpack_code(out)
+        plan = make_plan(profile, sections, own["minutes"], own["least_steps"], head(), out / "lists")
+        if python:
+            download_wheels(python, out / "wheels")
+        write_text(out / "plan.json", plan_json(plan))
+    except BaseException:
+        shutil.rmtree(out)
+        raise
     return plan
 
 

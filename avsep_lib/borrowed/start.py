@@ -47,6 +47,7 @@ def main() -> None:
         arguments += [PLACE, str(work)]
     paths = [str(HERE), str(work / "site"), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "HF_HUB_OFFLINE": "1"}
+    environment["PYTHONSAFEPATH"] = "1"  # a checkout in the working directory must not come before the bundle
     command = [sys.executable, "-m", "avsep_lib.borrowed.run", "--bundle", str(HERE), *arguments]
     sys.stdout.flush()
     os.execve(sys.executable, command, environment)

@@ -6,6 +6,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
+from avsep_lib.borrowed.drawn import is_received
 from avsep_lib.encoders.files import located
 from avsep_lib.errors import AvsepError
 from avsep_lib.library import modules_of, modules_of_notebook
@@ -22,6 +23,7 @@ except AvsepError as error:
     raise WorkflowError(str(error)) from None
 ARTIFACTS = [f"<results>/artifacts/{name}" for name in artifact_files()]
 ANALYSED = PLAN.profile.main_dataset
+RECEIVED = is_received(PLAN.profile.name)  # results of another machine: no models, see avsep_lib.borrowed
 RENDERED = [name for name in PLAN.profile.datasets if name not in PLAN.recorded]
 
 

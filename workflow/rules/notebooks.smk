@@ -21,7 +21,7 @@ GROUPS = {
     "features": every_key("<results>/data/{key}/features/val.safetensors"),
     "runs": [
         path
-        for name in ("model.safetensors", "history.csv", "cost.json")
+        for name in ("history.csv", "cost.json", *(() if RECEIVED else ("model.safetensors",)))
         for path in every_run(f"<results>/runs/{{run}}/{name}")
     ],
     "scores": every_run("<results>/scores/{run}.csv"),
