@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from avsep_lib.models.separator import Separator, count_parameters, released_extra_parameters
-from avsep_lib.models.unet import folded_upconv, upsample
+from avsep_lib.models.upconv import upsample
 from avsep_lib.settings import ModelSettings
 
 SMALL = ModelSettings(channels=(4, 6, 8, 16), n_maps=5, embedding_dim=16, mid_dim_hierarchical=16, mid_dim_middle=3)
@@ -135,12 +135,6 @@ def test_a_teacher_bottleneck_counts_only_the_parameters_it_uses():
     assert count_parameters(settings) == 32_912_611 - 512 * 512 * 16
 
 
-def test_folded_upconv_is_upsample_then_convolution():
-    x, kernels = torch.randn(2, 7, 5, 6, dtype=torch.float64), torch.randn(2, 3, 7, 3, 3, dtype=torch.float64)
-    plain = torch.stack([F.conv2d(upsample(x[i : i + 1]), kernels[i], padding=1)[0] for i in range(2)])
-    torch.testing.assert_close(folded_upconv(x, kernels), plain)
-
-
 def test_paper_size_parameter_counts():
     """The arithmetic of the published models (late and middle: CLIPSep; hierarchical: HFRA)."""
     unet = 30_274_210  # seven levels, 32 output maps, no condition
@@ -184,8 +178,8 @@ def released_forward(model: Separator, x: torch.Tensor, visual: torch.Tensor) ->
     for i in range(visual.shape[1]):
         conditioned = torch.stack([visual[:, i]] * visual.shape[1], dim=1)
         levels = model.unet.encode(x)
-        below = model.unet.decode(levels, model.unet.skip_terms(levels), model.mid_query(conditioned)[:, 0])
-        maps = model.unet.out(upsample(below))
+        below = model.unet.decode(levels, model.unet.skip_terms(levels), model.mid_query(conditioned)[:, :1])
+        maps = model.unet.out(upsample(torch.cat([F.relu(levels[0]), below], dim=1)))
         query = model.late_query(visual) * model.scale
         logits = torch.einsum("bnk,bkft->bnft", query, maps) + model.bias
     return logits

@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from avsep_lib.models.unet import UNet, folded_upconv, initialise
+from avsep_lib.models.unet import UNet, initialise
+from avsep_lib.models.upconv import combine_taps, folded_taps
 from avsep_lib.settings import ModelSettings
 
 
@@ -105,29 +107,32 @@ class Separator(nn.Module):
 
     def _decoded(
         self, levels: list[torch.Tensor], skip_terms: list[torch.Tensor], visual: torch.Tensor
-    ) -> list[torch.Tensor]:
-        """Decoder features per source; a single entry when all sources share them.
-
-        Sources are decoded one after the other, each with its own batch statistics, and the running statistics
-        follow in that order, exactly as separate full passes would do.
-        """
+    ) -> torch.Tensor:
+        """Decoder features (m * B, C, H, W), source after source; m = 1 where all sources share them, else n."""
         if not self.settings.mid_dim():
-            return [self.unet.decode(levels, skip_terms, None)]
-        conditions = self.mid_query(visual).unbind(dim=1)
+            return self.unet.decode(levels, skip_terms, None)
+        conditions = self.mid_query(visual)
         if self.settings.mid_condition == "last":
             # The released forward rebuilds all masks in each pass, so the last source's pass remains; the earlier
             # passes matter only to the running statistics, which do not exist in evaluation.
-            conditions = conditions if self.training else conditions[-1:]
-            return [self.unet.decode(levels, skip_terms, condition) for condition in conditions][-1:]
-        return [self.unet.decode(levels, skip_terms, condition) for condition in conditions]
+            if self.training and conditions.shape[1] > 1:
+                with torch.no_grad():
+                    self.unet.decode(levels, skip_terms, conditions[:, :-1])
+            conditions = conditions[:, -1:]
+        return self.unet.decode(levels, skip_terms, conditions)
 
     def _logits(self, levels: list[torch.Tensor], skip_terms: list[torch.Tensor], visual: torch.Tensor) -> torch.Tensor:
-        features = self._decoded(levels, skip_terms, visual)
+        """The outermost convolution of [skip, below] and the head, as one kernel per source."""
+        skip, below = F.relu(levels[0]), self._decoded(levels, skip_terms, visual)
         kernels, offsets = self._head(visual)
-        if len(features) == 1:
-            return folded_upconv(features[0], kernels) + offsets[..., None, None]
-        logits = [folded_upconv(f, kernels[:, i : i + 1]) for i, f in enumerate(features)]
-        return torch.cat(logits, dim=1) + offsets[..., None, None]
+        of_skip, of_below = kernels.split([skip.shape[1], below.shape[1]], dim=2)
+        taps = folded_taps(skip, of_skip)
+        if len(below) == len(skip):
+            taps = taps + folded_taps(below, of_below)
+        else:
+            own = folded_taps(below, of_below.transpose(0, 1).flatten(0, 1)[:, None])
+            taps = taps + own[..., 0].unflatten(-1, (-1, len(skip))).transpose(-2, -1)
+        return combine_taps(taps) + offsets[..., None, None]
 
     def _head(self, visual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Outermost convolution folded with the head: kernels (B, n, C, 3, 3) and offsets (B, n).

@@ -16,12 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from avsep_lib.models.upconv import upconv
+
 SLOPE = 0.2  # LeakyReLU of the encoder
-
-
-def upsample(x: torch.Tensor) -> torch.Tensor:
-    """Bilinear x2 with aligned corners."""
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
 
 
 class DownLevel(nn.Module):
@@ -39,7 +36,7 @@ class DownLevel(nn.Module):
 
 
 class UpLevel(nn.Module):
-    """ReLU -> bilinear x2 -> 3x3 convolution -> batch norm on the concatenation [skip, below]."""
+    """Bilinear x2 -> 3x3 convolution -> batch norm -> ReLU on the concatenation [skip, below], both after a ReLU."""
 
     def __init__(self, n_skip: int, n_below: int, n_out: int) -> None:
         super().__init__()
@@ -48,38 +45,26 @@ class UpLevel(nn.Module):
         self.norm = nn.BatchNorm2d(n_out)
 
     def skip_term(self, skip: torch.Tensor) -> torch.Tensor:
-        """The part of the convolution that reads the skip: the same for every source."""
-        return F.conv2d(upsample(F.relu(skip)), self.conv.weight[:, : self.n_skip], padding=1)
+        """The part of the convolution that reads the skip (before its ReLU): the same for every source."""
+        return upconv(F.relu(skip), self.conv.weight[:, : self.n_skip])
 
     def forward(self, skip_term: torch.Tensor, below: torch.Tensor | None) -> torch.Tensor:
-        """Add the part that reads `below` (None: nothing below, the unconditioned innermost level), then normalise."""
+        """Add the part that reads `below`, then normalise every source by its own statistics.
+
+        Parameters
+        ----------
+        skip_term : Tensor, shape (B, n_out, 2 H, 2 W)
+        below : Tensor, shape (n * B, n_below, H, W), or None
+            Source after source; None: nothing below, the innermost level without a condition.
+        """
         if below is None:
-            return self.norm(skip_term)
-        return self.norm(skip_term + F.conv2d(upsample(F.relu(below)), self.conv.weight[:, self.n_skip :], padding=1))
-
-
-def folded_upconv(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """Bilinear x2, then a 3x3 convolution with a kernel per item: without ever upsampling the input channels.
-
-    Upsampling commutes with mixing channels, so the nine taps of each kernel are applied as 1x1 products at low
-    resolution; their maps are upsampled, shifted and added.
-
-    Parameters
-    ----------
-    x : Tensor, shape (B, C, H, W)
-    kernels : Tensor, shape (B, n, C, 3, 3)
-
-    Returns
-    -------
-    Tensor, shape (B, n, 2 H, 2 W)
-    """
-    batch, channels, height, width = x.shape
-    n = kernels.shape[1]
-    taps = kernels.permute(0, 1, 3, 4, 2).reshape(batch, n * 9, channels)
-    maps = torch.bmm(taps, x.reshape(batch, channels, -1)).reshape(batch, n * 9, height, width)
-    maps = F.pad(upsample(maps), (1, 1, 1, 1)).reshape(batch, n, 9, 2 * height + 2, 2 * width + 2)
-    shifted = [maps[:, :, 3 * i + j, i : i + 2 * height, j : j + 2 * width] for i in range(3) for j in range(3)]
-    return torch.stack(shifted).sum(dim=0)
+            return F.relu_(self.norm(skip_term))
+        x = upconv(below, self.conv.weight[:, self.n_skip :])
+        n = len(x) // len(skip_term)
+        x.unflatten(0, (n, -1)).add_(skip_term)
+        if self.training and n > 1:
+            return F.relu_(torch.cat([self.norm(source) for source in x.chunk(n)]))
+        return F.relu_(self.norm(x))
 
 
 class UNet(nn.Module):
@@ -129,24 +114,29 @@ class UNet(nn.Module):
         return [up.skip_term(skip) for up, skip in zip(self.up, levels[1:])]
 
     def decode(
-        self, levels: list[torch.Tensor], skip_terms: list[torch.Tensor], condition: torch.Tensor | None
+        self, levels: list[torch.Tensor], skip_terms: list[torch.Tensor], conditions: torch.Tensor | None
     ) -> torch.Tensor:
-        """One decoder pass up to the input of the outermost convolution.
+        """The decoder up to the input of the outermost convolution, for all sources at once.
+
+        In training every source has its own batch statistics, and the running statistics follow in the order of the
+        sources, exactly as separate full passes would do.
 
         Parameters
         ----------
-        condition : Tensor, shape (B, mid_dim), or None
+        conditions : Tensor, shape (B, n, mid_dim), or None
             Tiled over the bottleneck.
 
         Returns
         -------
-        Tensor, shape (B, 2 * channels[0], n_rows / 2, n_frames / 2)
-            [skip, below] after the ReLU, not yet upsampled; see `folded_upconv`.
+        Tensor, shape (n * B, channels[0], n_rows / 2, n_frames / 2)
+            Source after source (n = 1 without conditions), after the ReLU, not yet upsampled.
         """
-        below = None if condition is None else condition[:, :, None, None].expand(-1, -1, *levels[-1].shape[-2:])
+        below = None
+        if conditions is not None:
+            below = conditions.transpose(0, 1).flatten(0, 1)[:, :, None, None].expand(-1, -1, *levels[-1].shape[-2:])
         for up, skip_term in zip(reversed(self.up), reversed(skip_terms)):
             below = up(skip_term, below)
-        return F.relu(torch.cat([levels[0], below], dim=1))
+        return below
 
 
 def initialise(module: nn.Module) -> None:
