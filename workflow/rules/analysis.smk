@@ -1,5 +1,7 @@
 # What notebooks 05, 07, 08 and 11 share: descriptors of the solos, latent features of the trained runs, probes on them.
 
+FIRST = 10**6  # above every training job: the probes are long, and two notebooks wait for them
+
 
 rule descriptors:
     input:
@@ -33,6 +35,7 @@ rule latents:
         profile=PLAN.profile.name,
         runs=lambda w: PLAN.grid_runs(w.dataset),
         encoder=lambda w: PLAN.encoder_json(w.dataset, "audio"),
+    priority: FIRST
     log:
         "<logs>/analysis/latents-{dataset}.log",
     threads: 1
@@ -52,6 +55,7 @@ rule probe:
         "<results>/analysis/probe-{dataset}.csv",
     params:
         profile=PLAN.profile.name,
+    priority: FIRST
     log:
         "<logs>/analysis/probe-{dataset}.log",
     threads: 1
