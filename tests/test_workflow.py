@@ -515,3 +515,8 @@ def test_snakemake_finds_nothing_to_lint_but_per_rule_environments(fresh):
     text = snakemake(fresh, "--lint", check=False).stderr
     lints = [line for line in text.splitlines() if line.startswith("    * ")]
     assert [line for line in lints if "conda environment or container" not in line] == []
+
+
+def test_jobs_of_small_encoders_take_one_thread():
+    assert load_plan("demo").encoders_are_small
+    assert not load_plan("paper").encoders_are_small

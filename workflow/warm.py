@@ -20,7 +20,7 @@ SAME = (THREADS, "PYTHONHASHSEED", "PYTHONPATH", "HF_HUB_OFFLINE", "CUDA_VISIBLE
 IMPORTED = (
     *("torch", "lightning_fabric", "safetensors.torch", "torchvision", "torchlibrosa.augmentation", "open_clip"),
     *("pandas", "scipy.fft", "scipy.linalg", "scipy.ndimage", "scipy.signal", "scipy.stats", "sklearn.linear_model"),
-    *("soundfile", "soxr", "PIL.Image", "pydantic", "yaml", "papermill", "nbclient"),
+    *("librosa.filters", "librosa.util", "h5py", "soundfile", "soxr", "PIL.Image", "pydantic", "yaml", "papermill"),
 )
 GRACE_S = 5.0  # between asking a job to end and ending it
 
