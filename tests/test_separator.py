@@ -178,7 +178,7 @@ def released_forward(model: Separator, x: torch.Tensor, visual: torch.Tensor) ->
     for i in range(visual.shape[1]):
         conditioned = torch.stack([visual[:, i]] * visual.shape[1], dim=1)
         levels = model.unet.encode(x)
-        below = model.unet.decode(levels, model.unet.skip_terms(levels), model.mid_query(conditioned)[:, :1])
+        below = model.unet.decode(levels, model.mid_query(conditioned)[:, :1])
         maps = model.unet.out(upsample(torch.cat([F.relu(levels[0]), below], dim=1)))
         query = model.late_query(visual) * model.scale
         logits = torch.einsum("bnk,bkft->bnft", query, maps) + model.bias

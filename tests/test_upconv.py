@@ -24,7 +24,7 @@ def plain(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("shape", [(3, 5, 1, 1), (2, 5, 2, 2), (3, 4, 7, 20), (2, 3, 16, 5)])
 def test_values_and_gradients_equal_the_plain_order(shape):
     x, weight = problem(shape, 7)
-    ours, theirs = upconv_low(x, weight), plain(x, weight)
+    ours, theirs = upconv_low(x, weight, x.shape[-2:]), plain(x, weight)
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
     grad = torch.randn_like(theirs)
     for one, other in zip(torch.autograd.grad(ours, (x, weight), grad), torch.autograd.grad(theirs, (x, weight), grad)):
@@ -35,9 +35,9 @@ def test_values_and_gradients_equal_the_plain_order(shape):
 def test_pieces_and_rows_change_nothing(images, monkeypatch):
     """Few images go to the convolution row by row; a small limit takes them through `_Combine` in pieces."""
     x, weight = problem((images, 6, 4, 6), 3, torch.float32)
-    whole = upconv_low(x, weight)
+    whole = upconv_low(x, weight, x.shape[-2:])
     monkeypatch.setattr(module, "PIECE_BYTES", 1)
-    torch.testing.assert_close(upconv_low(x, weight), whole)
+    torch.testing.assert_close(upconv_low(x, weight, x.shape[-2:]), whole)
     torch.testing.assert_close(whole, plain(x, weight), rtol=1e-4, atol=1e-4)
 
 
@@ -45,6 +45,15 @@ def test_pieces_and_rows_change_nothing(images, monkeypatch):
 def test_either_order_is_the_same_function(channels):
     x, weight = problem((2, channels, 4, 4), 5)
     torch.testing.assert_close(upconv(x, weight), plain(x, weight))
+
+
+def test_a_constant_map_needs_one_position():
+    x, weight = problem((3, 5, 1, 1), 4)
+    ours, theirs = upconv_low(x, weight, (2, 3)), plain(x.expand(-1, -1, 2, 3), weight)
+    torch.testing.assert_close(ours, theirs)
+    grad = torch.randn_like(theirs)
+    for one, other in zip(torch.autograd.grad(ours, (x, weight), grad), torch.autograd.grad(theirs, (x, weight), grad)):
+        torch.testing.assert_close(one, other)
 
 
 def test_tap_matrix_reads_only_the_neighbours():
@@ -60,8 +69,8 @@ def test_a_cache_filled_in_inference_mode_serves_training():
     tap_matrix.cache_clear(), module._blocks.cache_clear()
     x, weight = problem((1, 2, 3, 3), 2)
     with torch.inference_mode():
-        upconv_low(x.detach(), weight.detach())
-    upconv_low(x, weight).sum().backward()
+        upconv_low(x.detach(), weight.detach(), (3, 3))
+    upconv_low(x, weight, x.shape[-2:]).sum().backward()
     assert x.grad is not None
 
 

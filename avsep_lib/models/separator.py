@@ -92,8 +92,7 @@ class Separator(nn.Module):
         if self.settings.bottleneck == "teacher":
             levels[-1] = teacher[:, :, None, None].expand_as(levels[-1])
         bottleneck = levels[-1].mean(dim=(-2, -1))
-        skip_terms = self.unet.skip_terms(levels)
-        return SeparatorOutput(self._logits(levels, skip_terms, visual), bottleneck)
+        return SeparatorOutput(self._logits(levels, visual), bottleneck)
 
     def late_query(self, visual: torch.Tensor) -> torch.Tensor:
         """q_late in (0, 1), shape (B, n, n_maps)."""
@@ -105,25 +104,23 @@ class Separator(nn.Module):
         """q_mid in (0, 1), shape (B, n, mid_dim)."""
         return torch.sigmoid(self.mid_projection(visual))
 
-    def _decoded(
-        self, levels: list[torch.Tensor], skip_terms: list[torch.Tensor], visual: torch.Tensor
-    ) -> torch.Tensor:
+    def _decoded(self, levels: list[torch.Tensor], visual: torch.Tensor) -> torch.Tensor:
         """Decoder features (m * B, C, H, W), source after source; m = 1 where all sources share them, else n."""
         if not self.settings.mid_dim():
-            return self.unet.decode(levels, skip_terms, None)
+            return self.unet.decode(levels, None)
         conditions = self.mid_query(visual)
         if self.settings.mid_condition == "last":
             # The released forward rebuilds all masks in each pass, so the last source's pass remains; the earlier
             # passes matter only to the running statistics, which do not exist in evaluation.
             if self.training and conditions.shape[1] > 1:
                 with torch.no_grad():
-                    self.unet.decode(levels, skip_terms, conditions[:, :-1])
+                    self.unet.decode(levels, conditions[:, :-1])
             conditions = conditions[:, -1:]
-        return self.unet.decode(levels, skip_terms, conditions)
+        return self.unet.decode(levels, conditions)
 
-    def _logits(self, levels: list[torch.Tensor], skip_terms: list[torch.Tensor], visual: torch.Tensor) -> torch.Tensor:
+    def _logits(self, levels: list[torch.Tensor], visual: torch.Tensor) -> torch.Tensor:
         """The outermost convolution of [skip, below] and the head, as one kernel per source."""
-        skip, below = F.relu(levels[0]), self._decoded(levels, skip_terms, visual)
+        skip, below = F.relu(levels[0]), self._decoded(levels, visual)
         kernels, offsets = self._head(visual)
         of_skip, of_below = kernels.split([skip.shape[1], below.shape[1]], dim=2)
         taps = folded_taps(skip, of_skip)

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from avsep_lib.models.upconv import upconv
+from avsep_lib.models.upconv import upconv, upconv_low
 
 SLOPE = 0.2  # LeakyReLU of the encoder
 
@@ -44,22 +44,31 @@ class UpLevel(nn.Module):
         self.conv = nn.Conv2d(n_skip + n_below, n_out, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(n_out)
 
-    def skip_term(self, skip: torch.Tensor) -> torch.Tensor:
-        """The part of the convolution that reads the skip (before its ReLU): the same for every source."""
-        return upconv(F.relu(skip), self.conv.weight[:, : self.n_skip])
-
-    def forward(self, skip_term: torch.Tensor, below: torch.Tensor | None) -> torch.Tensor:
-        """Add the part that reads `below`, then normalise every source by its own statistics.
+    def forward(self, skip: torch.Tensor, below: torch.Tensor | None) -> torch.Tensor:
+        """The level for all sources; each is normalised by its own statistics in training.
 
         Parameters
         ----------
-        skip_term : Tensor, shape (B, n_out, 2 H, 2 W)
+        skip : Tensor, shape (B, n_skip, H, W)
+            Before its ReLU. Its part of the convolution is the same for every source.
         below : Tensor, shape (n * B, n_below, H, W), or None
-            Source after source; None: nothing below, the innermost level without a condition.
+            Source after source, after the ReLU; (n * B, n_below, 1, 1) where it is constant over the map. None: nothing
+            below, the innermost level without a condition.
+
+        Returns
+        -------
+        Tensor, shape (n * B, n_out, 2 H, 2 W)
+            After the ReLU; n = 1 where nothing is below.
         """
+        of_skip, of_below = self.conv.weight.split([self.n_skip, self.conv.in_channels - self.n_skip], dim=1)
+        skip_term = upconv(F.relu(skip), of_skip)
         if below is None:
             return F.relu_(self.norm(skip_term))
-        x = upconv(below, self.conv.weight[:, self.n_skip :])
+        x = (
+            upconv(below, of_below)
+            if below.shape[-2:] == skip.shape[-2:]
+            else upconv_low(below, of_below, skip.shape[-2:])
+        )
         n = len(x) // len(skip_term)
         x.unflatten(0, (n, -1)).add_(skip_term)
         if self.training and n > 1:
@@ -109,13 +118,7 @@ class UNet(nn.Module):
             levels.append(x)
         return levels
 
-    def skip_terms(self, levels: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Source-independent halves of the decoder convolutions, level 2 (outermost of `up`) to the innermost."""
-        return [up.skip_term(skip) for up, skip in zip(self.up, levels[1:])]
-
-    def decode(
-        self, levels: list[torch.Tensor], skip_terms: list[torch.Tensor], conditions: torch.Tensor | None
-    ) -> torch.Tensor:
+    def decode(self, levels: list[torch.Tensor], conditions: torch.Tensor | None) -> torch.Tensor:
         """The decoder up to the input of the outermost convolution, for all sources at once.
 
         In training every source has its own batch statistics, and the running statistics follow in the order of the
@@ -133,9 +136,9 @@ class UNet(nn.Module):
         """
         below = None
         if conditions is not None:
-            below = conditions.transpose(0, 1).flatten(0, 1)[:, :, None, None].expand(-1, -1, *levels[-1].shape[-2:])
-        for up, skip_term in zip(reversed(self.up), reversed(skip_terms)):
-            below = up(skip_term, below)
+            below = conditions.transpose(0, 1).flatten(0, 1)[:, :, None, None]  # upsampled, a constant is constant
+        for up, skip in zip(reversed(self.up), reversed(levels[1:])):
+            below = up(skip, below)
         return below
 
 

@@ -38,7 +38,7 @@ def tap_matrix(size: int, dtype: torch.dtype) -> torch.Tensor:
 @lru_cache(maxsize=256)
 def _blocks(size: int, dtype: torch.dtype, transposed: bool) -> list[tuple[slice, slice, torch.Tensor]]:
     """`tap_matrix`, or its transpose, as blocks: (rows, columns that are not zero, block)."""
-    matrix, step = tap_matrix(size, dtype), max(16 // dtype.itemsize, 1)
+    matrix, step = tap_matrix(size, dtype), size if size <= 8 else max(16 // dtype.itemsize, 1)
     blocks = []
     for first in range(0, size, step):
         last = min(first + step, size)
@@ -107,21 +107,22 @@ def upconv(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """
     if x.device.type != "cpu" or x.shape[1] < LEAST_CHANNELS:
         return F.conv2d(upsample(x), weight, padding=1)
-    return upconv_low(x, weight)
+    return upconv_low(x, weight, x.shape[-2:])
 
 
-def upconv_low(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """`upconv` by products at the low resolution; the result is in channels_last format."""
-    batch, _, height, width = x.shape
-    n_out = len(weight)
+def upconv_low(x: torch.Tensor, weight: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """`upconv` by products at the low resolution; the result is in channels_last format.
+
+    `x` is of shape (B, C, 1, 1) where it is constant over the map, whose size is `size`.
+    """
+    n_out, batch = len(weight), len(x)
+    shape = (batch, *x.shape[-2:], 3, n_out)
     if x.dtype == torch.float32 and batch < 16:
         # One thread and fewer than 16 images: PyTorch takes a library for 1x1 convolutions that is half as fast.
         x = x.permute(0, 2, 3, 1).flatten(0, 1)[:, None].permute(0, 3, 1, 2)  # every row an image
-    maps = []
-    for i in range(3):
-        taps = weight[:, :, i].permute(2, 0, 1).reshape(3 * n_out, -1, 1, 1)
-        maps.append(F.conv2d(x, taps).permute(0, 2, 3, 1).reshape(batch, height, width, 3, n_out))
-    return _Combine.apply(*maps).permute(0, 3, 1, 2)
+    rows_of_taps = weight.permute(2, 3, 0, 1).reshape(3, 3 * n_out, -1, 1, 1).unbind()
+    maps = [F.conv2d(x, taps).permute(0, 2, 3, 1).reshape(shape) for taps in rows_of_taps]
+    return _Combine.apply(*(taps.expand(batch, *size, 3, n_out) for taps in maps)).permute(0, 3, 1, 2)
 
 
 def folded_taps(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
