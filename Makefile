@@ -1,4 +1,4 @@
-# The things people do here:  make figures | why | verify | test | test-long | bench | lab | explore | clean
+# The things people do here:  make figures | why | verify | test | test-long | bench | growth | lab | explore | clean
 # `make figures` understands PROFILE=smoke|demo|paper, DATASET=file.yaml and CORES=n; the first use of any target makes the environment.
 PROFILE ?= demo
 PORT    ?= 8866
@@ -25,7 +25,7 @@ export HF_HUB_OFFLINE = 1
 export TRANSFORMERS_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: figures bundle why verify test test-long bench lab explore env lint lock readme strip clean
+.PHONY: figures bundle why verify test test-long bench growth lab explore env lint lock readme strip clean
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 
@@ -70,6 +70,10 @@ test-long: $(READY)
 ROWS ?=
 bench: $(READY)
 	$(BIN)/python -m benchmarks --rows "$(ROWS)"
+
+# Time and memory of the workflow with 1, 4 and 16 times the clips; a quarter of an hour of one core.
+growth: $(READY)
+	$(BIN)/python -m benchmarks.growth
 
 # Opens on the tour; the other notebooks and the glossary lie beside it.
 lab: $(READY)
