@@ -35,7 +35,6 @@ class Measured:
 
 def cost(action: Action) -> float:
     """Seconds of one call, or the number that it returns."""
-    gc.collect()
     start = time.perf_counter()
     measured = action()
     seconds = time.perf_counter() - start
@@ -45,6 +44,7 @@ def cost(action: Action) -> float:
 def interleaved(case: Case, pair: Pair, budget_s: float) -> Measured:
     """Time reference and ours in turn; the number of pairs is the case's, or what fits into the budget."""
     actions = [pair.reference, pair.ours] if pair.reference else [pair.ours]
+    gc.collect()
     start = time.perf_counter()
     if case.warm_up:
         for action in actions:

@@ -141,18 +141,24 @@ def test_peak_memory_is_that_of_a_fresh_process_above_its_imports():
         timing.peak_memory("benchmarks.memory:no_such")
 
 
-def test_positions_in_the_picture_are_multiples_of_the_goal():
+def test_positions_in_the_picture_are_gains_over_the_reference():
     rows = [
         {"direction": "at least", "goal": 2.0, "goal_of": "ratio", "ratio": 3.0, "low": 2.0, "high": 4.0},
-        {"direction": "at most", "goal": 0.6, "goal_of": "ratio", "ratio": 0.3, "low": 0.2, "high": 0.6},
+        {"direction": "at most", "goal": 0.5, "goal_of": "ratio", "ratio": 0.25, "low": 0.2, "high": 0.5},
+        {"direction": "at most", "goal": 3.0, "goal_of": "ours", "ratio": 0.25, "low": 0.25, "high": 0.25},
     ]
-    rows = [pd.Series(row | {"reference": 12.0, "ours": 4.0, "floor": 1.0, "unit": "s"}) for row in rows]
-    assert picture.reached(rows[0]) == (1.5, 1.0, 2.0)
-    assert picture.floor_position(rows[0]) == 6.0
-    assert picture.reached(rows[1]) == pytest.approx((2.0, 1.0, 3.0))
-    assert picture.floor_position(rows[1]) == pytest.approx(0.6 * 12)
-    rate = pd.Series(dict(rows[0]) | {"unit": "s/s", "reference": 1.0, "ours": 3.0, "floor": 8.0})
-    assert picture.floor_position(rate) == 4.0
+    speed, share, seconds = (
+        pd.Series(row | {"reference": 12.0, "ours": 4.0, "floor": 1.0, "unit": "s"}) for row in rows
+    )
+    assert picture.reached(speed) == (3, 2, 4)
+    assert picture.reached(share) == (4, 2, 5)
+    assert [picture.wanted(row) for row in (speed, share, seconds)] == [2, 2, 4]
+    assert picture.at_floor(speed) == picture.at_floor(share) == 12
+    rate = pd.Series(rows[0] | {"reference": 2.0, "ours": 6.0, "floor": 8.0, "unit": "s/s"})
+    assert picture.at_floor(rate) == 4
+    alone = seconds.replace({12.0: np.nan, 0.25: np.nan})
+    assert picture.reached(alone)[0] == 3 / 4
+    assert picture.wanted(alone) == 1
 
 
 def test_picture_shows_failures_and_earlier_dates(tmp_path):
@@ -167,7 +173,7 @@ def test_names_of_the_rows_are_unique():
 
 
 def test_a_real_case_is_exact_and_runs():
-    pair = bss_eval.pair(methods=2, samples=4096, mixtures=2, per_call=1, threads=1)
+    pair = bss_eval.pair(methods=2, samples=4096, mixtures=2, threads=1)
     assert "dB" in pair.check()
     pair.reference()
     pair.ours()

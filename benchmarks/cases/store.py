@@ -28,7 +28,7 @@ from benchmarks.references.store import Crop, Mixtures
 CLIPS, CLIP_S = 24, 12.0
 PAPER = AudioSettings()
 DEMO = AudioSettings(n_samples=32_767, hop_length=512, n_rows=64)
-TOLERANCE = 1e-5  # of the largest magnitude
+TOLERANCE = 5e-5  # of the largest magnitude: grid_sample rounds positions to float32, 3e-5 bins at 513
 
 
 class _Clips:
@@ -159,7 +159,7 @@ def _case(name: str, goal: float | None, *arguments: object) -> Case:
 
 
 CASES = [
-    _case("Training mixtures from the store, paper size", 10.0, PAPER, 32, 320),
+    _case("Training mixtures from the store, paper size", 10.0, PAPER, 32, 160),
     _case("Training mixtures from the store, demo size", 10.0, DEMO, 16, 640),
-    _case("Training mixtures from the store, paper size, not in memory", None, PAPER, 32, 320, True),
+    _case("Training mixtures from the store, paper size, not in memory", None, PAPER, 32, 160, True),
 ]

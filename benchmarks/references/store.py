@@ -41,9 +41,9 @@ class Mixtures(torch.utils.data.Dataset):
         self, items: Sequence[Sequence[Crop]], images: torch.Tensor, teacher: torch.Tensor, audio: AudioSettings
     ) -> None:
         self.items, self.images, self.teacher, self.audio = items, images, teacher, audio
-        rows = (21.0 ** torch.linspace(0, 1, audio.n_rows) - 1) / 20 * 2 - 1
-        frames = torch.linspace(-1, 1, audio.n_frames)
-        self.grid = torch.stack([frames.expand(len(rows), -1), rows[:, None].expand(-1, len(frames))], dim=-1)[None]
+        rows = (21.0 ** torch.linspace(0, 1, audio.n_rows, dtype=torch.float64) - 1) / 20 * 2 - 1
+        frames = torch.linspace(-1, 1, audio.n_frames, dtype=torch.float64)
+        self.grid = torch.stack(torch.meshgrid(frames, rows, indexing="xy"), dim=-1)[None].float()
         self.window = torch.hann_window(audio.n_fft)
 
     def __len__(self) -> int:
