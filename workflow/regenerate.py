@@ -53,7 +53,7 @@ def _prepare(profile: str, dry: bool) -> None:
 def _warm_starts() -> None:
     """Let jobs share their imports (`warm.py`), for as long as this process, soon Snakemake, lives."""
     for left in STATE.glob("warm-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
     os.environ["AVSEP_WARM"] = f"{STATE.name}/warm-{os.getpid()}:{os.getpid()}"
 
 

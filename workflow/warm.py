@@ -19,9 +19,10 @@ THREADS = "OMP_NUM_THREADS"  # read when libraries are loaded: jobs with more th
 SAME = (THREADS, "PYTHONHASHSEED", "PYTHONPATH", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES")  # read at import or start
 IMPORTED = (
     *("torch", "lightning_fabric", "safetensors.torch", "torchvision", "torchlibrosa.augmentation", "open_clip"),
-    *("pandas", "scipy.fft", "scipy.linalg", "scipy.ndimage", "scipy.signal", "scipy.stats", "sklearn.linear_model"),
+    *("scipy.fft", "scipy.linalg", "scipy.ndimage", "scipy.signal", "scipy.stats"),
     *("librosa.filters", "librosa.util", "h5py", "soundfile", "soxr", "PIL.Image", "pydantic", "yaml", "papermill"),
 )
+LEFT_OUT = ("pandas", "matplotlib", "IPython", "ipykernel")  # look at their surroundings on import: is this a notebook?
 GRACE_S = 5.0  # between asking a job to end and ending it
 
 
@@ -71,9 +72,9 @@ def leave_server(folder: str, parent: str) -> None:
         return
     if os.fork():
         return
-    null = os.open(os.devnull, os.O_RDWR)
+    said = os.open(f"{folder}.log", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     for descriptor in range(3):
-        os.dup2(null, descriptor)
+        os.dup2(said, descriptor)
     os.execv(sys.executable, [sys.executable, os.path.abspath(__file__), "--serve", folder, parent])
 
 
@@ -88,6 +89,8 @@ def serve(folder: str, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the jobs themselves; this one ends with its parent
     for name in IMPORTED:
         importlib.import_module(name)
+    if early := [name for name in LEFT_OUT if name in sys.modules]:
+        sys.exit(f"warm.py: {early} came with one of {IMPORTED}; notebooks would look otherwise")
     gc.collect()
     gc.freeze()  # or the first collection of every job would copy all of this memory
     if len(os.listdir("/proc/self/task")) > 1:
