@@ -13,6 +13,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sinfo", "scancel")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sinfo", "srun", "scancel")
 PATIENCE = 60  # seconds until the node must be idle
 
 
@@ -82,6 +83,7 @@ def main() -> None:
         sys.exit("slurmd starts jobs for other users and therefore needs root: run this as root (in a container, say).")
     if missing := [program for program in PROGRAMS if shutil.which(program) is None]:
         sys.exit(f"not installed: {', '.join(missing)}; on Debian: apt-get install slurmctld slurmd slurm-client munge")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # stop the daemons then, too
     with tempfile.TemporaryDirectory(prefix="slurm-one-node-") as name, running(Path(name)) as environment:
         code = subprocess.run(command, env=environment).returncode
     sys.exit(code)
@@ -96,7 +98,7 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
     SystemExit
         A daemon ended, or the node was not idle in time; the end of every log is shown.
     """
-    environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
+    environment = os.environ | {"SLURM_CONF": f"{folder}/slurm.conf", "PATH": f"{folder}/bin:{os.environ['PATH']}"}
     daemons: list[subprocess.Popen] = []
     try:
         for words in _prepared(folder):
@@ -118,8 +120,12 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
 def _prepared(folder: Path) -> list[list[str]]:
     """Write key and configuration; the commands of the three daemons, in the order of their start."""
     folder.chmod(0o755)  # munged asks for it
-    for name in ("state", "spool"):
+    for name in ("state", "spool", "bin"):
         (folder / name).mkdir(mode=0o755)
+    # Snakemake's plug-in hides SLURM_CONF from the srun inside a job; there is no /etc/slurm/slurm.conf to fall back to.
+    srun = folder / "bin/srun"
+    srun.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
+    srun.chmod(0o755)
     key = folder / "munge.key"
     key.touch(mode=0o600)
     key.write_bytes(secrets.token_bytes(128))

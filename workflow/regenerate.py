@@ -70,12 +70,14 @@ def _options(given: argparse.Namespace, extra: list[str]) -> list[str]:
     options = _targets(given)  # first, where no option can take them for values of its own
     options += ["--snakefile", "workflow/Snakefile", "--cores", given.cores, "--rerun-incomplete"]
     options += ["--quiet", "rules", "progress", "host", "reason"]
-    options += ["--resources", f"gpu={given.gpus}"] if given.gpus else []
+    limits = [f"gpu={given.gpus}"] if given.gpus else []
     config = [f"profile={given.profile}"]
     if given.executor != "local":  # `--cores` is then what one job may have; without `--gpus` none asks for a GPU
+        limits.append("at_once=1")  # within a submission (its profile says so)
         options += ["--workflow-profile", f"workflow/profiles/{given.executor}"]
         options += ["--max-threads", given.cores] if given.cores.isdigit() else []
         config += [f"python={sys.executable}", f"gpu={int(given.gpus not in ('', '0'))}"]
+    options += ["--resources", *limits] if limits else []
     return [*options, *extra, "--config", *config]
 
 
