@@ -6,6 +6,8 @@ output channel, "upsample the nine tap maps, shift them, add them", is a fixed l
 a matrix of shape (2 n, 3 n), the same for all channels. Output row 2k or 2k + 1 reads no other low rows than k - 1, k
 and k + 1, so the matrix is banded and applied block by block.
 
+On other devices than CPUs, which run one large operation better than many small ones, the plain order is kept.
+
 This is exact algebra: float64 agrees with the plain order of operations to rounding (tests/test_upconv.py).
 """
 
@@ -116,6 +118,8 @@ def upconv_low(x: torch.Tensor, weight: torch.Tensor, size: tuple[int, int]) -> 
     `x` is of shape (B, C, 1, 1) where it is constant over the map, whose size is `size`.
     """
     n_out, batch = len(weight), len(x)
+    if x.device.type != "cpu":
+        return F.conv2d(upsample(x.expand(-1, -1, *size)), weight, padding=1)
     shape = (batch, *x.shape[-2:], 3, n_out)
     if x.dtype == torch.float32 and batch < 16:
         # One thread and fewer than 16 images: PyTorch takes a library for 1x1 convolutions that is half as fast.
@@ -147,8 +151,19 @@ def folded_taps(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
 
 def combine_taps(taps: torch.Tensor) -> torch.Tensor:
     """Upsample the nine maps, shift them, add them: ``(H, W, 3, 3, B, n)`` to ``(B, n, 2H, 2W)``."""
+    if taps.device.type != "cpu":
+        return combine_by_upsampling(taps)
     high = _Combine.apply(*taps.flatten(-2)[None].unbind(dim=3))  # items and sources stand where channels do elsewhere
     return high[0].unflatten(-1, taps.shape[-2:]).permute(2, 3, 0, 1)
+
+
+def combine_by_upsampling(taps: torch.Tensor) -> torch.Tensor:
+    """`combine_taps` in the plain order: upsample the nine maps, then shift and add them."""
+    height, width, _, _, batch, n = taps.shape
+    maps = upsample(taps.permute(4, 5, 2, 3, 0, 1).reshape(batch, n * 9, height, width))
+    padded = F.pad(maps, (1, 1, 1, 1)).unflatten(1, (n, 3, 3))
+    shifted = (padded[:, :, i, j, i : i + 2 * height, j : j + 2 * width] for i in range(3) for j in range(3))
+    return torch.stack(list(shifted)).sum(dim=0)
 
 
 def folded_upconv(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
