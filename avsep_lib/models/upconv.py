@@ -22,6 +22,11 @@ LEAST_CHANNELS = 64  # below, the products at low resolution save less than putt
 PIECE_BYTES = 4 << 20  # what `_Combine` holds between its two steps: images whose maps stay in the cache
 
 
+def in_blocks(x: torch.Tensor) -> bool:
+    """Whether many small products, whose data stay in the cache, are the faster order."""
+    return x.device.type == "cpu"
+
+
 def upsample(x: torch.Tensor) -> torch.Tensor:
     """Bilinear x2 with aligned corners."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
@@ -107,7 +112,7 @@ def upconv(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     -------
     Tensor, shape (B, C_out, 2 H, 2 W)
     """
-    if x.device.type != "cpu" or x.shape[1] < LEAST_CHANNELS:
+    if not in_blocks(x) or x.shape[1] < LEAST_CHANNELS:
         return F.conv2d(upsample(x), weight, padding=1)
     return upconv_low(x, weight, x.shape[-2:])
 
@@ -118,7 +123,7 @@ def upconv_low(x: torch.Tensor, weight: torch.Tensor, size: tuple[int, int]) -> 
     `x` is of shape (B, C, 1, 1) where it is constant over the map, whose size is `size`.
     """
     n_out, batch = len(weight), len(x)
-    if x.device.type != "cpu":
+    if not in_blocks(x):
         return F.conv2d(upsample(x.expand(-1, -1, *size)), weight, padding=1)
     shape = (batch, *x.shape[-2:], 3, n_out)
     if x.dtype == torch.float32 and batch < 16:
@@ -151,7 +156,7 @@ def folded_taps(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
 
 def combine_taps(taps: torch.Tensor) -> torch.Tensor:
     """Upsample the nine maps, shift them, add them: ``(H, W, 3, 3, B, n)`` to ``(B, n, 2H, 2W)``."""
-    if taps.device.type != "cpu":
+    if not in_blocks(taps):
         return combine_by_upsampling(taps)
     high = _Combine.apply(*taps.flatten(-2)[None].unbind(dim=3))  # items and sources stand where channels do elsewhere
     return high[0].unflatten(-1, taps.shape[-2:]).permute(2, 3, 0, 1)
