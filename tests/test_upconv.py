@@ -44,7 +44,7 @@ def test_pieces_and_rows_change_nothing(images, monkeypatch):
 @pytest.mark.parametrize("channels", [8, module.LEAST_CHANNELS])
 def test_either_order_is_the_same_function(channels):
     x, weight = problem((2, channels, 4, 4), 5)
-    torch.testing.assert_close(upconv(x, weight), plain(x, weight))
+    torch.testing.assert_close(upconv(x, weight, x.shape[-2:]), plain(x, weight))
 
 
 def test_a_constant_map_needs_one_position():
@@ -53,6 +53,17 @@ def test_a_constant_map_needs_one_position():
     torch.testing.assert_close(ours, theirs)
     grad = torch.randn_like(theirs)
     for one, other in zip(torch.autograd.grad(ours, (x, weight), grad), torch.autograd.grad(theirs, (x, weight), grad)):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("channels", [8, module.LEAST_CHANNELS])
+def test_a_base_is_added_to_every_source(channels):
+    x, weight = problem((6, channels, 4, 4), 5)
+    base = torch.randn(2, 5, 8, 8, dtype=torch.float64, requires_grad=True)
+    ours, theirs = upconv(x, weight, x.shape[-2:], base), plain(x, weight) + base.repeat(3, 1, 1, 1)
+    torch.testing.assert_close(ours, theirs)
+    grad, inputs = torch.randn_like(theirs), (x, weight, base)
+    for one, other in zip(torch.autograd.grad(ours, inputs, grad), torch.autograd.grad(theirs, inputs, grad)):
         torch.testing.assert_close(one, other)
 
 
@@ -66,7 +77,7 @@ def test_tap_matrix_reads_only_the_neighbours():
 
 
 def test_a_cache_filled_in_inference_mode_serves_training():
-    tap_matrix.cache_clear(), module._blocks.cache_clear()
+    module._blocks.cache_clear()
     x, weight = problem((1, 2, 3, 3), 2)
     with torch.inference_mode():
         upconv_low(x.detach(), weight.detach(), (3, 3))

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from avsep_lib.models.upconv import upconv, upconv_low
+from avsep_lib.models.upconv import upconv
 
 SLOPE = 0.2  # LeakyReLU of the encoder
 
@@ -61,16 +61,11 @@ class UpLevel(nn.Module):
             After the ReLU; n = 1 where nothing is below.
         """
         of_skip, of_below = self.conv.weight.split([self.n_skip, self.conv.in_channels - self.n_skip], dim=1)
-        skip_term = upconv(F.relu(skip), of_skip)
+        skip_term = upconv(F.relu(skip), of_skip, skip.shape[-2:])
         if below is None:
             return F.relu_(self.norm(skip_term))
-        x = (
-            upconv(below, of_below)
-            if below.shape[-2:] == skip.shape[-2:]
-            else upconv_low(below, of_below, skip.shape[-2:])
-        )
-        n = len(x) // len(skip_term)
-        x.unflatten(0, (n, -1)).add_(skip_term)
+        x = upconv(below, of_below, skip.shape[-2:], base=skip_term)
+        n = len(x) // len(skip)
         if self.training and n > 1:
             return F.relu_(torch.cat([self.norm(source) for source in x.chunk(n)]))
         return F.relu_(self.norm(x))

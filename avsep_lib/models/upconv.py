@@ -32,20 +32,22 @@ def upsample(x: torch.Tensor) -> torch.Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
 
 
-@lru_cache(maxsize=64)
 def tap_matrix(size: int, dtype: torch.dtype) -> torch.Tensor:
     """Upsampling of one axis and the shifts of three taps, shape (2 size, 3 size); column ``3 k + i`` is tap i of k."""
-    with torch.inference_mode(False):  # the cache outlives the mode it is filled in
-        identity = torch.eye(size, dtype=torch.float64)[None]
-        up = F.interpolate(identity, scale_factor=2, mode="linear", align_corners=True)[0].T
-        padded = F.pad(up, (0, 0, 1, 1))  # the zero padding of the convolution
-        return torch.stack([padded[i : i + 2 * size] for i in range(3)], dim=-1).flatten(1).to(dtype)
+    identity = torch.eye(size, dtype=torch.float64)[None]
+    up = F.interpolate(identity, scale_factor=2, mode="linear", align_corners=True)[0].T
+    padded = F.pad(up, (0, 0, 1, 1))  # the zero padding of the convolution
+    return torch.stack([padded[i : i + 2 * size] for i in range(3)], dim=-1).flatten(1).to(dtype)
 
 
 @lru_cache(maxsize=256)
-def _blocks(size: int, dtype: torch.dtype, transposed: bool) -> list[tuple[slice, slice, torch.Tensor]]:
-    """`tap_matrix`, or its transpose, as blocks: (rows, columns that are not zero, block)."""
-    matrix, step = tap_matrix(size, dtype), size if size <= 8 else max(16 // dtype.itemsize, 1)
+@torch.inference_mode(False)  # a cache outlives the mode in which it is filled
+def _blocks(
+    size: int, dtype: torch.dtype, device: torch.device, transposed: bool
+) -> list[tuple[slice, slice, torch.Tensor]]:
+    """`tap_matrix`, or its transpose, as blocks: (rows, columns that are not zero, block); small or on a GPU as one."""
+    matrix = tap_matrix(size, dtype).to(device)
+    step = size if size <= 8 or device.type != "cpu" else max(16 // dtype.itemsize, 1)
     blocks = []
     for first in range(0, size, step):
         last = min(first + step, size)
@@ -56,32 +58,40 @@ def _blocks(size: int, dtype: torch.dtype, transposed: bool) -> list[tuple[slice
     return blocks
 
 
-def _apply(x: torch.Tensor, out: torch.Tensor, size: int, *, transposed: bool = False) -> None:
-    """`out` (N, rows, L) becomes `tap_matrix`, or its transpose, times every matrix of `x` (N, columns, L)."""
-    for rows, columns, block in _blocks(size, x.dtype, transposed):
-        out[:, rows].copy_(torch.bmm(block.expand(len(x), -1, -1), x[:, columns]))
+def _apply(x: torch.Tensor, out: torch.Tensor, size: int, *, transposed: bool = False, add: bool = False) -> None:
+    """`out` (N, rows, L) becomes, or grows by, `tap_matrix` or its transpose times every matrix of `x` (N, columns, L).
+
+    Products go through a small block of their own: into a part of `out` they are three times as slow.
+    """
+    for rows, columns, block in _blocks(size, x.dtype, x.device, transposed):
+        product = torch.bmm(block.expand(len(x), -1, -1), x[:, columns])
+        out[:, rows].add_(product) if add else out[:, rows].copy_(product)
 
 
 class _Combine(torch.autograd.Function):
-    """Tap maps to the high resolution: three of shape (B, H, W, 3, C), one per row of the kernel, to (B, 2H, 2W, C).
+    """Tap maps to the high resolution: three of shape (n * B, H, W, 3, C), one per row of the kernel, give
+    (n * B, 2H, 2W, C); `base` (B, 2H, 2W, C) or None is added to each of the n.
 
     The map is linear, so nothing is kept for the backward pass, which is its transpose.
     """
 
     @staticmethod
-    def forward(ctx, *maps: torch.Tensor) -> torch.Tensor:
+    def forward(ctx, base: torch.Tensor | None, *maps: torch.Tensor) -> torch.Tensor:
         batch, height, width, _, channels = ctx.shape = maps[0].shape
         out = maps[0].new_empty(batch, 2 * height, 2 * width, channels)
+        ctx.n_base = 0 if base is None else len(base)
+        if base is not None:
+            out.unflatten(0, (-1, len(base))).copy_(base)
         high = out.view(batch, 2 * height, 2 * width * channels)
         for part in _pieces(ctx.shape, high):
             wide = high.new_empty(len(high[part]) * height, 3, 2 * width, channels)
             for i, taps in enumerate(maps):
                 _apply(taps[part].reshape(len(wide), 3 * width, channels), wide[:, i], width)
-            _apply(wide.view(-1, 3 * height, 2 * width * channels), high[part], height)
+            _apply(wide.view(-1, 3 * height, 2 * width * channels), high[part], height, add=base is not None)
         return out
 
     @staticmethod
-    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         batch, height, width, _, channels = ctx.shape
         high = grad.reshape(batch, 2 * height, 2 * width * channels)
         grads = [grad.new_empty(ctx.shape) for _ in range(3)]
@@ -91,7 +101,7 @@ class _Combine(torch.autograd.Function):
             wide = wide.view(-1, 3, 2 * width, channels)
             for i, taps in enumerate(grads):
                 _apply(wide[:, i], taps[part].view(len(wide), 3 * width, channels), width, transposed=True)
-        return tuple(grads)
+        return grad.unflatten(0, (-1, ctx.n_base)).sum(dim=0) if ctx.n_base else None, *grads
 
 
 def _pieces(shape: torch.Size, like: torch.Tensor) -> list[slice]:
@@ -100,38 +110,43 @@ def _pieces(shape: torch.Size, like: torch.Tensor) -> list[slice]:
     return [slice(first, first + step) for first in range(0, batch, step)]
 
 
-def upconv(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """``conv2d(upsample(x), weight, padding=1)``, in whichever order is faster.
+def upconv(
+    x: torch.Tensor, weight: torch.Tensor, size: tuple[int, int], base: torch.Tensor | None = None
+) -> torch.Tensor:
+    """``conv2d(upsample(x), weight, padding=1) + base``, in whichever order is faster.
 
     Parameters
     ----------
-    x : Tensor, shape (B, C, H, W)
+    x : Tensor, shape (n * B, C, H, W), or (n * B, C, 1, 1) where it is constant over the map
     weight : Tensor, shape (C_out, C, 3, 3)
+    size : tuple of int
+        (H, W).
+    base : Tensor, shape (B, C_out, 2 H, 2 W), optional
+        Added to each of the n.
 
     Returns
     -------
-    Tensor, shape (B, C_out, 2 H, 2 W)
+    Tensor, shape (n * B, C_out, 2 H, 2 W)
     """
-    if not in_blocks(x) or x.shape[1] < LEAST_CHANNELS:
-        return F.conv2d(upsample(x), weight, padding=1)
-    return upconv_low(x, weight, x.shape[-2:])
+    if x.device.type == "cpu" and (x.shape[1] >= LEAST_CHANNELS or x.shape[-2:] != size):
+        return upconv_low(x, weight, size, base)
+    high = F.conv2d(upsample(x.expand(-1, -1, *size)), weight, padding=1)
+    return high if base is None else (high.unflatten(0, (-1, len(base))) + base).flatten(0, 1)
 
 
-def upconv_low(x: torch.Tensor, weight: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """`upconv` by products at the low resolution; the result is in channels_last format.
-
-    `x` is of shape (B, C, 1, 1) where it is constant over the map, whose size is `size`.
-    """
+def upconv_low(
+    x: torch.Tensor, weight: torch.Tensor, size: tuple[int, int], base: torch.Tensor | None = None
+) -> torch.Tensor:
+    """`upconv` by products at the low resolution; the result is in channels_last format."""
     n_out, batch = len(weight), len(x)
-    if not in_blocks(x):
-        return F.conv2d(upsample(x.expand(-1, -1, *size)), weight, padding=1)
     shape = (batch, *x.shape[-2:], 3, n_out)
     if x.dtype == torch.float32 and batch < 16:
         # One thread and fewer than 16 images: PyTorch takes a library for 1x1 convolutions that is half as fast.
         x = x.permute(0, 2, 3, 1).flatten(0, 1)[:, None].permute(0, 3, 1, 2)  # every row an image
     rows_of_taps = weight.permute(2, 3, 0, 1).reshape(3, 3 * n_out, -1, 1, 1).unbind()
     maps = [F.conv2d(x, taps).permute(0, 2, 3, 1).reshape(shape) for taps in rows_of_taps]
-    return _Combine.apply(*(taps.expand(batch, *size, 3, n_out) for taps in maps)).permute(0, 3, 1, 2)
+    base = None if base is None else base.permute(0, 2, 3, 1)
+    return _Combine.apply(base, *(taps.expand(batch, *size, 3, n_out) for taps in maps)).permute(0, 3, 1, 2)
 
 
 def folded_taps(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
@@ -158,7 +173,9 @@ def combine_taps(taps: torch.Tensor) -> torch.Tensor:
     """Upsample the nine maps, shift them, add them: ``(H, W, 3, 3, B, n)`` to ``(B, n, 2H, 2W)``."""
     if not in_blocks(taps):
         return combine_by_upsampling(taps)
-    high = _Combine.apply(*taps.flatten(-2)[None].unbind(dim=3))  # items and sources stand where channels do elsewhere
+    high = _Combine.apply(
+        None, *taps.flatten(-2)[None].unbind(dim=3)
+    )  # items and sources stand where channels do elsewhere
     return high[0].unflatten(-1, taps.shape[-2:]).permute(2, 3, 0, 1)
 
 
