@@ -18,7 +18,7 @@ from avsep_lib.artifacts import hash_files
 from avsep_lib.cli import run_main
 from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path, read_json, sha256_file, write_json
-from avsep_lib.paths import figures_root, project_root, results_root
+from avsep_lib.paths import figures_root, project_root, received_root, results_root
 
 
 def publish(profile: str, files: Mapping[str, list[str]], given: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
@@ -54,6 +54,11 @@ def publish(profile: str, files: Mapping[str, list[str]], given: Mapping[str, Ma
         path.unlink()
     copied = sum(_copy(source / name, target / name) for name in names)
     copied += _copy_tree(results_root(profile) / "report", target / "report")
+    received = received_root(profile) / "provenance.json"
+    if received.exists():  # where and by what the numbers were made: sidecars only know the machine that drew them
+        copied += _copy(received, target / "received.json")
+    else:
+        (target / "received.json").unlink(missing_ok=True)
     hashes = {Path(path).name: digest for path, digest in hash_files(source / name for name in names).items()}
     write_json(results_root(profile) / "published.json", {"profile": profile, "files": hashes})
     return {

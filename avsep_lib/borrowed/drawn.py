@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from avsep_lib.paths import received_root, results_root
-from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_path
+from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_artifacts, notebook_path
 
 # Groups of files (workflow/rules/notebooks.smk) of which a borrowed machine brings back what notebooks read of them.
 BROUGHT = {"dataset", "embeddings", "mixtures", "runs", "scores", "references", "descriptors"}
@@ -29,6 +31,11 @@ def left_out(profile: str) -> dict[str, str]:
     brought = _brought(profile) if is_received(profile) else set().union(*READS.values())
     lacking = {stem: [group for group in groups if group not in brought] for stem, groups in READS.items()}
     return {stem: " and ".join(NEEDS.get(g, g) for g in groups) for stem, groups in lacking.items() if groups}
+
+
+def count_artifacts(stems: Iterable[str]) -> int:
+    """Figures and tables of some notebooks."""
+    return sum(len(notebook_artifacts(stem)) for stem in stems)
 
 
 def drawn_notebooks(profile: str) -> list[str]:

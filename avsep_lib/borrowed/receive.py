@@ -15,13 +15,12 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from avsep_lib.borrowed.bundle import borrowed_sections, with_sections
 from avsep_lib.borrowed.check import check_content, check_plan
-from avsep_lib.borrowed.drawn import drawn_notebooks, left_out
+from avsep_lib.borrowed.drawn import count_artifacts, drawn_notebooks, left_out
 from avsep_lib.borrowed.export import COSTS, DATA, DESCRIPTORS, HISTORIES, PROVENANCE, SCORES, merge_latent_parts
 from avsep_lib.borrowed.plan import Plan
 from avsep_lib.cli import run_main
@@ -156,15 +155,16 @@ def receive(profile: str, folder: Path) -> dict[str, Any]:
     return told
 
 
-def summary(told: dict[str, Any], drawn: Iterable[str], missing: dict[str, str]) -> str:
+def summary(told: dict[str, Any], drawn: list[str], missing: dict[str, str]) -> str:
     """What was received, and what will be drawn from it."""
     plan, machine = told["plan"], told["machine"]
     lines = [
         f"received {len(told['runs'])} runs of {plan['dataset']}, seeds {told['seeds']}, {told['steps']} steps each, "
         f"trained on {machine['device']} by commit {plan['commit'][:12]}; encoders: "
         + ", ".join(f"{name} {kind}" for name, kind in told["encoders"].items()),
-        f"drawn from it: {', '.join(drawn)}",
-        f"not drawn, {len(missing)} notebooks: " + "; ".join(f"{stem} (needs {why})" for stem, why in missing.items()),
+        f"drawn from it, {count_artifacts(drawn)} figures and tables: {', '.join(drawn)}",
+        f"NOT drawn, {count_artifacts(missing)} figures and tables: "
+        + "; ".join(f"{stem} (needs {why})" for stem, why in missing.items()),
     ]
     return "\n".join(lines)
 

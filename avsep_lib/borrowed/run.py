@@ -299,6 +299,8 @@ def main() -> None:
     parser.add_argument("--compile", choices=("auto", "yes", "no"), default="auto")
     parser.add_argument("--one-process", action="store_true", help="run the jobs in this process (tests)")
     given = parser.parse_args()
+    if not torch.cuda.is_available():
+        torch.set_num_threads(max(given.cores // 2, 1))  # the rest is for the jobs beside it
     session = Session(read_plan(given.bundle / "plan.json"), given.bundle, given)
     done = session.run()
     files = session.export(done)
