@@ -66,7 +66,7 @@ test: $(READY)
 test-long: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long tests/long --long-report tests/long_report.md
 
-# Ratios to plain references: benchmarks/README.md. ROWS=part,of,names chooses; ROWS=ALL includes the long ones.
+# Ratios to plain references: benchmarks/README.md. ROWS='pattern|pattern' chooses; ROWS=ALL includes the long ones.
 ROWS ?=
 bench: $(READY)
 	$(BIN)/python -m benchmarks --rows "$(ROWS)"

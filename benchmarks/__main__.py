@@ -15,7 +15,7 @@ def main() -> int:
     """Exit code 1 when a row failed: an unmet goal is a result, a broken promise of exactness is not."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "--rows", default="", help="parts of row names, comma-separated; ALL for the long ones too; default: the quick"
+        "--rows", default="", help="pattern that names of rows match; ALL for the long ones too; default: the quick"
     )
     parser.add_argument("--budget", type=float, default=30.0, help="seconds per row (five repeats at least)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)

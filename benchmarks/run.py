@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,23 +18,22 @@ ROOT = Path(__file__).resolve().parent.parent
 Row = dict[str, object]
 
 
-def chosen(cases: Sequence[Case], patterns: str) -> list[Case]:
-    """Cases whose name holds one of the comma-separated patterns; ``ALL`` is every case, nothing every quick one.
+def chosen(cases: Sequence[Case], pattern: str) -> list[Case]:
+    """Cases whose name matches somewhere, whatever the case of letters; ``ALL`` is every case, nothing every quick one.
 
     Raises
     ------
     SystemExit
-        If a pattern fits no row.
+        If no row matches.
     """
-    wanted = [pattern.strip().lower() for pattern in patterns.split(",") if pattern.strip()]
-    if "all" in wanted:
+    if pattern == "ALL":
         return list(cases)
-    if unknown := [pattern for pattern in wanted if not any(pattern in case.name.lower() for case in cases)]:
-        names = "\n  ".join(case.name for case in cases)
-        raise SystemExit(f"no row's name holds {unknown[0]!r}; the rows are\n  {names}")
-    if not wanted:
+    if not pattern:
         return [case for case in cases if not case.long]
-    return [case for case in cases if any(pattern in case.name.lower() for pattern in wanted)]
+    found = [case for case in cases if re.search(pattern, case.name, re.IGNORECASE)]
+    if not found:
+        raise SystemExit(f"no row matches {pattern!r}; the rows are\n  " + "\n  ".join(case.name for case in cases))
+    return found
 
 
 def is_met(case: Case, ratio: float, ours: float) -> bool:
