@@ -73,6 +73,7 @@ def set_numerics(device: torch.device) -> None:
     """Repeatable to the bit on CPUs, fast on GPUs: there, repeatable upsampling alone would outlast the whole step."""
     on_cpu = device.type == "cpu"
     torch.use_deterministic_algorithms(on_cpu)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a safeguard for reads of such memory; there are none
     torch.backends.cudnn.benchmark = not on_cpu
 
 

@@ -85,6 +85,20 @@ def test_a_cache_filled_in_inference_mode_serves_training():
     assert x.grad is not None
 
 
+def test_other_devices_take_the_plain_order():
+    """Run on the meta device: shapes only, but no tensor of this device may be mixed in."""
+    x, weight = (t.detach().to("meta") for t in problem((4, 64, 1, 1), 5))
+    base = torch.empty(2, 5, 8, 8, device="meta", dtype=x.dtype)
+    assert upconv(x, weight, (4, 4), base).shape == (4, 5, 8, 8)
+    x, kernels = torch.empty(2, 7, 5, 6, device="meta"), torch.empty(2, 3, 7, 3, 3, device="meta")
+    assert folded_upconv(x, kernels).shape == (2, 3, 10, 12)
+
+
+def test_taps_are_upsampled_shifted_and_added():
+    taps = torch.randn(4, 6, 3, 3, 2, 5, dtype=torch.float64)
+    torch.testing.assert_close(module.combine_taps(taps), module.combine_taps_plainly(taps))
+
+
 def test_folded_upconv_is_upsample_then_convolution():
     x, kernels = torch.randn(2, 7, 5, 6, dtype=torch.float64), torch.randn(2, 3, 7, 3, 3, dtype=torch.float64)
     plain_maps = torch.stack([F.conv2d(upsample(x[i : i + 1]), kernels[i], padding=1)[0] for i in range(2)])

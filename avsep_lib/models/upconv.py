@@ -8,7 +8,8 @@ and k + 1, so the matrix is banded and applied block by block.
 
 On other devices than CPUs, which run one large operation better than many small ones, the plain order is kept.
 
-This is exact algebra: float64 agrees with the plain order of operations to rounding (tests/test_upconv.py).
+This is exact algebra: float64 agrees with the plain order of operations to rounding (tests/test_upconv.py). GPUs, whose
+convolutions are as fast as their products, take the plain order.
 """
 
 from __future__ import annotations
@@ -42,12 +43,9 @@ def tap_matrix(size: int, dtype: torch.dtype) -> torch.Tensor:
 
 @lru_cache(maxsize=256)
 @torch.inference_mode(False)  # a cache outlives the mode in which it is filled
-def _blocks(
-    size: int, dtype: torch.dtype, device: torch.device, transposed: bool
-) -> list[tuple[slice, slice, torch.Tensor]]:
-    """`tap_matrix`, or its transpose, as blocks: (rows, columns that are not zero, block); small or on a GPU as one."""
-    matrix = tap_matrix(size, dtype).to(device)
-    step = size if size <= 8 or device.type != "cpu" else max(16 // dtype.itemsize, 1)
+def _blocks(size: int, dtype: torch.dtype, transposed: bool) -> list[tuple[slice, slice, torch.Tensor]]:
+    """`tap_matrix`, or its transpose, as blocks: (rows, columns that are not zero, block)."""
+    matrix, step = tap_matrix(size, dtype), size if size <= 8 else max(16 // dtype.itemsize, 1)
     blocks = []
     for first in range(0, size, step):
         last = min(first + step, size)
@@ -63,7 +61,7 @@ def _apply(x: torch.Tensor, out: torch.Tensor, size: int, *, transposed: bool = 
 
     Products go through a small block of their own: into a part of `out` they are three times as slow.
     """
-    for rows, columns, block in _blocks(size, x.dtype, x.device, transposed):
+    for rows, columns, block in _blocks(size, x.dtype, transposed):
         product = torch.bmm(block.expand(len(x), -1, -1), x[:, columns])
         out[:, rows].add_(product) if add else out[:, rows].copy_(product)
 
@@ -171,21 +169,19 @@ def folded_taps(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
 
 def combine_taps(taps: torch.Tensor) -> torch.Tensor:
     """Upsample the nine maps, shift them, add them: ``(H, W, 3, 3, B, n)`` to ``(B, n, 2H, 2W)``."""
-    if not in_blocks(taps):
-        return combine_by_upsampling(taps)
-    high = _Combine.apply(
-        None, *taps.flatten(-2)[None].unbind(dim=3)
-    )  # items and sources stand where channels do elsewhere
-    return high[0].unflatten(-1, taps.shape[-2:]).permute(2, 3, 0, 1)
+    if taps.device.type == "cpu":
+        high = _Combine.apply(None, *taps.flatten(-2)[None].unbind(dim=3))  # items and sources in the place of channels
+        return high[0].unflatten(-1, taps.shape[-2:]).permute(2, 3, 0, 1)
+    return combine_taps_plainly(taps)
 
 
-def combine_by_upsampling(taps: torch.Tensor) -> torch.Tensor:
-    """`combine_taps` in the plain order: upsample the nine maps, then shift and add them."""
-    height, width, _, _, batch, n = taps.shape
-    maps = upsample(taps.permute(4, 5, 2, 3, 0, 1).reshape(batch, n * 9, height, width))
-    padded = F.pad(maps, (1, 1, 1, 1)).unflatten(1, (n, 3, 3))
-    shifted = (padded[:, :, i, j, i : i + 2 * height, j : j + 2 * width] for i in range(3) for j in range(3))
-    return torch.stack(list(shifted)).sum(dim=0)
+def combine_taps_plainly(taps: torch.Tensor) -> torch.Tensor:
+    """`combine_taps` in so many words, and with nine maps at the high resolution."""
+    height, width, *_, batch, n = taps.shape
+    high = upsample(taps.permute(4, 5, 2, 3, 0, 1).reshape(batch, n * 9, height, width))
+    high = F.pad(high, (1, 1, 1, 1)).unflatten(1, (n, 3, 3))
+    parts = [high[:, :, i, j, i : i + 2 * height, j : j + 2 * width] for i in range(3) for j in range(3)]
+    return torch.stack(parts).sum(dim=0)
 
 
 def folded_upconv(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
