@@ -126,7 +126,7 @@ def upconv(
     -------
     Tensor, shape (n * B, C_out, 2 H, 2 W)
     """
-    if x.device.type == "cpu" and (x.shape[1] >= LEAST_CHANNELS or x.shape[-2:] != size):
+    if in_blocks(x) and (x.shape[1] >= LEAST_CHANNELS or x.shape[-2:] != size):
         return upconv_low(x, weight, size, base)
     high = F.conv2d(upsample(x.expand(-1, -1, *size)), weight, padding=1)
     return high if base is None else (high.unflatten(0, (-1, len(base))) + base).flatten(0, 1)
@@ -169,7 +169,7 @@ def folded_taps(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
 
 def combine_taps(taps: torch.Tensor) -> torch.Tensor:
     """Upsample the nine maps, shift them, add them: ``(H, W, 3, 3, B, n)`` to ``(B, n, 2H, 2W)``."""
-    if taps.device.type == "cpu":
+    if in_blocks(taps):
         high = _Combine.apply(None, *taps.flatten(-2)[None].unbind(dim=3))  # items and sources in the place of channels
         return high[0].unflatten(-1, taps.shape[-2:]).permute(2, 3, 0, 1)
     return combine_taps_plainly(taps)
