@@ -141,7 +141,7 @@ def turns(opened: Callable[[], Callable[[int], Batch]], per_call: int, forgotten
 def pair(audio: AudioSettings, batch_size: int, pool_size: int, cold: bool = False, threads: int = CORES) -> Pair:
     """The two ways to get the same batches; `cold` drops the files from the page cache before each call."""
     scene = Scene(audio, batch_size, pool_size)
-    per_call = max(1, 64 // batch_size)
+    per_call = max(1, 32 // batch_size)
     n_bytes = sum(tensor.nbytes for tensor in scene.stored()(0).values())
     seconds = batch_size * audio.n_samples / audio.sample_rate
     return Pair(
@@ -159,7 +159,7 @@ def _case(name: str, goal: float | None, *arguments: object) -> Case:
 
 
 CASES = [
-    _case("Training mixtures from the store, paper size", 10.0, PAPER, 32, 160),
+    _case("Training mixtures from the store, paper size", 10.0, PAPER, 32, 128),
     _case("Training mixtures from the store, demo size", 10.0, DEMO, 16, 640),
-    _case("Training mixtures from the store, paper size, not in memory", None, PAPER, 32, 160, True),
+    _case("Training mixtures from the store, paper size, not in memory", None, PAPER, 32, 128, True),
 ]
