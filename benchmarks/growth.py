@@ -27,6 +27,12 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("avsep_lib", "benchmarks", "config", "notebooks", "paper", "workflow", "requirements.lock", "pyproject.toml")
 FACTORS = (1, 4, 16)  # equal ratios: a constant cost cancels in the exponent, see `growth_fit`
 REPEATS = {1: 2, 4: 2}  # what is quick runs more than once, to know how much times scatter
+ROLES = {
+    "train": 4,
+    "val": 2,
+    "test": 6,
+    "pretrain": 2,
+}  # clips of a class at the smallest size; few pixels, many pairs
 CLASSES = ["flute", "trumpet", "tuba", "xylophone"]
 # Stages by job, as the first part of its log's name. Encoders are trained for a number of steps, whatever the clips.
 STAGES = {
@@ -58,9 +64,9 @@ def profile_of(factor: int, name: str) -> dict:
         "datasets": {
             "music11": {
                 "classes": CLASSES,
-                "videos_per_class": {role: 2 * factor for role in ("train", "val", "test", "pretrain")},
+                "videos_per_class": {role: n * factor for role, n in ROLES.items()},
                 "duets": {"train": 2 * factor, "val": 0, "test": factor},
-                "seconds": 4.0, "fps": 8, "frame_size": 96, "sample_rate": 22050, "n_mp4": 0,
+                "seconds": 3.0, "fps": 2, "frame_size": 64, "sample_rate": 22050, "n_mp4": 0,
             }
         },
         "audio": {"sample_rate": 11625, "n_samples": 32767, "n_fft": 1024, "hop_length": 512, "n_rows": 64},
@@ -68,9 +74,9 @@ def profile_of(factor: int, name: str) -> dict:
             "image": {"kind": "mini", "steps": 30, "warmup": 5},
             "audio": {"kind": "mini", "n_samples": 32767, "steps": 20, "warmup": 5},
         },
-        "mixtures": {"pool_size": 24 * factor},
+        "mixtures": {"pool_size": 64 * factor},
         "model": {"channels": [8, 16, 32, 64, 512], "frame_size": 64},
-        "training": {"steps": 3 * factor, "batch_size": 8, "validations": 1},
+        "training": {"steps": 8 * factor, "batch_size": 8, "validations": 1},
         "evaluation": {"n_bootstrap": 200},
     }  # fmt: skip
 

@@ -91,6 +91,19 @@ def test_a_streamed_pool_stores_no_spectrogram(streamed):
     assert tensors["clip"].shape == (12, 2)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_processes_share_streamed_batches_out(project, streamed, config, workers):
+    stored = list(open_pool(config, project.data / "features").batches(4))
+    halves = []
+    for rank in (0, 1):
+        pool = open_pool(config, streamed, project.data / "clips", workers)
+        pool.share_out(rank, 2)
+        halves.append(list(pool.batches(4)))
+    assert len(stored) == 2
+    for whole, *parts in zip(stored, *halves):
+        assert all(torch.equal(torch.cat([part[name] for part in parts]), whole[name]) for name in whole)
+
+
 @pytest.mark.parametrize("backbone", ["clip", "resnet18"])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_streamed_batches_are_the_stored_ones(project, streamed, config, backbone, workers):
