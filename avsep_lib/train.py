@@ -273,6 +273,7 @@ def train(
         asked = time.perf_counter()
         batch = next(batches)
         progress.waited += time.perf_counter() - asked
+        optimizer.zero_grad()  # before the forward pass: its activations take the place of the old gradients
         losses = batch_losses(forward, to_device(batch, fabric.device), config)
         loss = total_loss(losses, config)
         losses = mean_over_processes(losses, fabric)
@@ -280,7 +281,6 @@ def train(
             raise DataError(
                 f"run {config.run_id}: the loss is {total.item()} at step {progress.step}; lower learning_rate"
             )
-        optimizer.zero_grad()
         fabric.backward(loss)
         fabric.clip_gradients(model, optimizer, max_norm=training.clip_norm, error_if_nonfinite=False)
         optimizer.step()

@@ -8,8 +8,7 @@ and k + 1, so the matrix is banded and applied block by block.
 
 On other devices than CPUs, which run one large operation better than many small ones, the plain order is kept.
 
-This is exact algebra: float64 agrees with the plain order of operations to rounding (tests/test_upconv.py). GPUs, whose
-convolutions are as fast as their products, take the plain order.
+This is exact algebra: float64 agrees with the plain order of operations to rounding (tests/test_upconv.py).
 """
 
 from __future__ import annotations
