@@ -120,12 +120,19 @@ def make_plan(
     )
 
 
-def _git(*arguments: str) -> bytes:
+def git_of_code(*arguments: str) -> subprocess.CompletedProcess:
+    """Run git in the checkout that this code lies in; OSError where there is no git."""
     checkout = Path(avsep_lib.__file__).resolve().parent.parent
+    return subprocess.run(["git", "-C", str(checkout), *arguments], capture_output=True)
+
+
+def _git(*arguments: str) -> bytes:
     try:
-        return subprocess.run(["git", "-C", str(checkout), *arguments], check=True, capture_output=True).stdout
+        done = git_of_code(*arguments)
+        done.check_returncode()
     except (OSError, subprocess.CalledProcessError) as error:
-        raise DataError(f"{checkout}: git {arguments[0]} failed ({error}); a bundle is made from a commit") from None
+        raise DataError(f"git {arguments[0]} failed ({error}); a bundle is made from a commit of a checkout") from None
+    return done.stdout
 
 
 def head() -> str:

@@ -53,10 +53,11 @@ class Jobs:
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self, *jobs: Job) -> None:
-        """Start what is neither done nor running."""
+        """Start what is neither done nor running; OutOfTime when time is up."""
         for job in jobs:
             if job.done or job in self.running:
                 continue
+            self.clock.check()
             job.output.parent.mkdir(parents=True, exist_ok=True)
             self._began[job] = time.monotonic()
             if self.one_process:

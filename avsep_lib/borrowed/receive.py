@@ -12,13 +12,12 @@ import argparse
 import csv
 import json
 import shutil
-import subprocess
 import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
-from avsep_lib.borrowed.bundle import borrowed_sections, with_sections
+from avsep_lib.borrowed.bundle import borrowed_sections, git_of_code, with_sections
 from avsep_lib.borrowed.check import check_content, check_plan
 from avsep_lib.borrowed.drawn import count_artifacts, drawn_notebooks, left_out
 from avsep_lib.borrowed.export import COSTS, DATA, DESCRIPTORS, HISTORIES, PROVENANCE, SCORES, merge_latent_parts
@@ -26,7 +25,7 @@ from avsep_lib.borrowed.plan import Plan
 from avsep_lib.cli import run_main
 from avsep_lib.errors import DataError
 from avsep_lib.files import read_json, sha256_file, write_json
-from avsep_lib.paths import project_root, received_root, results_root
+from avsep_lib.paths import received_root, results_root
 from avsep_lib.settings import from_dict
 
 
@@ -53,14 +52,14 @@ def read_provenance(folder: Path) -> dict[str, Any]:
 
 
 def check_commit(commit: str) -> None:
-    """DataError unless the commit is one that today's code descends from."""
-    command = ["git", "-C", str(project_root()), "merge-base", "--is-ancestor", commit, "HEAD"]
+    """DataError unless the commit is one that today's code descends from; without git nothing can be said."""
     try:
-        code = subprocess.run(command, capture_output=True).returncode
+        in_git = git_of_code("rev-parse", "--is-inside-work-tree").returncode == 0
     except OSError:
-        print(f"git is not installed: whether commit {commit[:12]} belongs to this repository is not checked")
-        return
-    if code:
+        in_git = False
+    if not in_git:
+        print(f"this is no git checkout: whether commit {commit[:12]} belongs to it is not checked")
+    elif git_of_code("merge-base", "--is-ancestor", commit, "HEAD").returncode:
         raise DataError(f"the results were made by commit {commit[:12]}, which today's code does not descend from")
 
 

@@ -32,7 +32,7 @@ from avsep_lib.cli import run_main
 from avsep_lib.encoders import load_audio_encoder
 from avsep_lib.errors import AvsepError, DataError
 from avsep_lib.files import read_json, sha256_file, write_json
-from avsep_lib.latents import write_latents_of
+from avsep_lib.latents import Latents, write_latents_of
 from avsep_lib.manifest import read_manifest
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.provenance import hardware, package_versions, python_version
@@ -220,14 +220,15 @@ class Session:
 
     def write_latents(self) -> None:
         """Latents of the grid's complete seeds, unless they are there."""
-        if self.at.latents.exists():
+        runs = [run for run in complete_runs(self.plan, self.at) if run.run_id in self.plan.grid]
+        held = set(Latents.open(self.at.latents).runs.index) if self.at.latents.exists() else set()
+        if held.issuperset(run.run_id for run in runs):
             return
         trained = {}
-        for run in complete_runs(self.plan, self.at):
-            if run.run_id in self.plan.grid:
-                method = HFRA.load(self.at.run(run.run_id) / "model.safetensors")
-                method.model.to(self.device)
-                trained[run.run_id] = (run.row, method)
+        for run in runs:
+            method = HFRA.load(self.at.run(run.run_id) / "model.safetensors")
+            method.model.to(self.device)
+            trained[run.run_id] = (run.row, method)
         if trained:
             teacher = load_audio_encoder(self.plan.audio_encoder, self.at.encoder("audio"))
             write_latents_of(trained, teacher, self.at.data, self.plan.audio, self.at.latents)
