@@ -52,6 +52,7 @@ LEFT_OUT = [
     "late_align*",
     "hier-s0",
 ]
+COLUMNS = ["factor", "repeat", "clips", "stage", "job", "cpu_s", "wall_s", "resident_mib", "anonymous_mib"]
 ACCOUNT = """
 logged() { python -m benchmarks.growth_account "$@"; }
 """
@@ -126,8 +127,11 @@ EVALUATED = [
 ]
 
 
-def measure(factors: tuple[int, ...], repeats: dict[int, int], last: list[str]) -> pd.DataFrame:
-    """One line per job, size and repeat. The first run of a size goes on to the targets `last`, further ones to scores."""
+def measure(factors: tuple[int, ...], repeats: dict[int, int], last: list[str], kept: Path) -> pd.DataFrame:
+    """One line per job, size and repeat, in `kept` as soon as a size is done.
+
+    The first run of a size goes on to the targets `last`, further ones end with scores and probes.
+    """
     tables = []
     with tempfile.TemporaryDirectory() as folder:
         checkout = copied_checkout(Path(folder))
@@ -136,6 +140,10 @@ def measure(factors: tuple[int, ...], repeats: dict[int, int], last: list[str]) 
                 tables.append(regenerate(checkout, factor, repeat, EVALUATED if repeat else last))
                 found = tables[-1]
                 print(f"{factor}x, {found.clips.iloc[0]} clips: {found.cpu_s.sum():.0f} s of one core", flush=True)
+                with atomic_path(kept) as path:
+                    pd.concat(tables).to_csv(
+                        path, columns=COLUMNS, index=False, float_format="%.2f", lineterminator="\n"
+                    )
     return pd.concat(tables, ignore_index=True)
 
 
@@ -147,10 +155,7 @@ def main() -> None:
     arguments = parser.parse_args()
     jobs_file = arguments.out / "growth_jobs.csv"
     if not arguments.drawn_again:
-        jobs = measure(FACTORS, REPEATS, ["report"])
-        with atomic_path(jobs_file) as path:
-            columns = ["factor", "repeat", "clips", "stage", "job", "cpu_s", "wall_s", "resident_mib", "anonymous_mib"]
-            jobs[columns].to_csv(path, index=False, float_format="%.2f", lineterminator="\n")
+        measure(FACTORS, REPEATS, ["report"], jobs_file)
     table = stages_table(pd.read_csv(jobs_file))
     with atomic_path(arguments.out / "growth.csv") as path:
         table.to_csv(path, index=False, float_format="%.3g", lineterminator="\n")

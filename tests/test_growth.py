@@ -137,9 +137,10 @@ def test_every_job_of_the_workflow_has_a_stage():
 
 
 @pytest.mark.slow
-def test_two_sizes_of_the_real_workflow():
+def test_two_sizes_of_the_real_workflow(tmp_path):
     """Rendering and decoding only: the jobs are the rules', and each is accounted for."""
-    jobs = growth.measure((1, 2), {}, ["results/{name}/data/music11/clips/clips.json"])
+    jobs = growth.measure((1, 2), {}, ["results/{name}/data/music11/clips/clips.json"], tmp_path / "jobs.csv")
+    assert len(pd.read_csv(tmp_path / "jobs.csv")) == len(jobs)
     assert jobs.job.tolist() == ["dataset/music11", "clips/music11"] * 2
     assert (jobs.stage == "preparation").all()
     assert jobs.clips.iloc[-1] == 2 * jobs.clips.iloc[0]
