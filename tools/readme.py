@@ -1,10 +1,12 @@
 """Put the published tables into README.md (``--check``: exit 1 when it is out of date).
 
 Of the table of claims README.md shows the claims that have a notebook, and the columns `SHOWN`; notebooks and run ids
-become links: to the notebook, and to the run's line of config/runs.csv.
+become links: to the notebook, and to the run's line of config/runs.csv. The table of benchmarks is made of
+benchmarks/latest.csv.
 """
 
 import argparse
+import csv
 import functools
 import re
 import sys
@@ -13,7 +15,7 @@ from avsep_lib.files import write_text
 from avsep_lib.parameters import NOTEBOOKS
 from avsep_lib.paths import figures_root, project_root
 
-LINKED = "tab_claims"
+LINKED, BENCHMARKS = "tab_claims", "benchmarks"
 SHOWN = (
     *("claim", "verdict", "trained again", "estimate", "with soft masks", "smallest detectable", "n"),
     *("evidence", "runs"),
@@ -25,6 +27,8 @@ def filled(text: str) -> str:
     """`text` with every block replaced by the table it names."""
 
     def table(match: re.Match) -> str:
+        if match[2] == BENCHMARKS:
+            return match[1] + "\n".join(benchmarks()) + "\n" + match[3]
         lines = (figures_root("demo") / f"{match[2]}.md").read_text().splitlines()
         lines = [re.sub(r" {2,}", " ", line) for line in lines]
         shown = claims(lines) if match[2] == LINKED else lines
@@ -46,6 +50,28 @@ def claims(lines: list[str]) -> list[str]:
     kept = [head, *(row for row in rest if row[head.index("evidence")] != "–")]
     short = [[row[head.index(name)] for name in SHOWN] for row in kept]
     return [linked(f"| {' | '.join([*row[:-1], seeds_together(row[-1])])} |") for row in short]
+
+
+def benchmarks() -> list[str]:
+    """The rows of benchmarks/latest.csv that have a goal."""
+    with (project_root() / "benchmarks" / "latest.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["goal"]]
+    head = ("what", "compared with", "there", "here", "ratio (middle half)", "goal", "floor")
+    lines = [f"| {' | '.join(head)} |", "|---|---|---|---|---|---|---|"]
+    return lines + [f"| {' | '.join(benchmark(row))} |" for row in rows]
+
+
+def benchmark(row: dict[str, str]) -> list[str]:
+    """Cells of one row; a goal for a value and not for a ratio has its unit."""
+
+    def value(name: str) -> str:
+        return f"{float(row[name]):.3g} {row['unit']}" if row[name] else "–"
+
+    sign = {"at least": "≥", "at most": "≤"}[row["direction"]]
+    goal = f"{sign} {float(row['goal']):g}" + ("x" if row["goal_of"] == "ratio" else f" {row['unit']}")
+    ratio = f"{float(row['ratio']):.2f}x ({float(row['low']):.2f} to {float(row['high']):.2f})" if row["ratio"] else "–"
+    status = "" if row["status"] == "met" else f" ({row['status']})"
+    return [row["row"], row["against"], value("reference"), value("ours"), ratio, goal + status, value("floor")]
 
 
 def seeds_together(runs: str) -> str:

@@ -150,8 +150,11 @@ def keep(connection, parent: int) -> None:
 
 
 def become(words: list[str], folder: str, environment: dict[str, str], files: list[int]) -> None:
-    """Take over a job's arguments, environment, folder and open files."""
+    """Take over a job's arguments, environment, folder and open files; `top` and `ps -e` show its name."""
     import signal
+
+    with open("/proc/self/comm", "w") as name:
+        name.write(words[0].removeprefix("avsep_lib."))
 
     for descriptor, file in enumerate(files):
         os.dup2(file, descriptor)
