@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -356,12 +357,33 @@ def test_budget_gives_all_runs_equal_steps_and_gives_up_seeds_first(borrowed):
     plan = dataclasses.replace(plan, runs=many, least_steps=300)
     step_s = {budget.kind_of(r): 0.1 for r in plan.runs}
     both = budget.choose(plan, step_s, 5 * (0.1 * 302 + 1), overhead_s=1)
-    assert both == budget.Budget(300, [0, 1], round(5 * (0.1 * 300 + 1), 1))  # a multiple of the three validations
+    assert both == budget.Budget(
+        300, [0, 1], False, round(5 * (0.1 * 300 + 1), 1)
+    )  # a multiple of the three validations
     one = budget.choose(plan, step_s, 5 * (0.1 * 299 + 1), overhead_s=1)
     assert one.seeds == [0]
     assert one.steps == 504
+    assert budget.better(one, both) == budget.better(both, None) == both  # seeds before steps
     with pytest.raises(AvsepError, match="too few"):
         budget.choose(plan, step_s, 1.0, overhead_s=1)
+
+
+@pytest.mark.parametrize(("compilation_s", "pays"), [(1.0, True), (40.0, False), (1000.0, False)])
+def test_compiling_must_earn_its_time_back(borrowed, tmp_path, compilation_s, pays):
+    """Of 100 ms a step, 40 are saved; every one of five runs spends a third of a compilation, two kinds a whole one."""
+    plan = read_plan(borrowed.folder / "bundle" / "plan.json")
+    long = tuple(dataclasses.replace(r, config=run.with_steps(r.config, 10_000)) for r in plan.runs)
+    session = object.__new__(run.Session)
+    session.plan, session.device = dataclasses.replace(plan, runs=long), torch.device("cpu")
+    session.at, session.given = Folders(tmp_path), SimpleNamespace(compile="auto")
+    session.clock = SimpleNamespace(left_in_all=105.0, seconds=0.0)
+    kind = {"eager_s": 0.1, "compiled_s": 0.06, "compilation_s": compilation_s}
+    session.measured = lambda: {"kinds": {budget.kind_of(r): kind for r in plan.runs}}
+    chosen = session.budget()
+    assert chosen.compiled is pays
+    assert chosen == session.budget()  # kept for the next command
+    assert chosen.steps % 3 == 0
+    assert 5 * chosen.steps * (0.06 if pays else 0.1) < 100
 
 
 # --- the GPU's side of the code, without a GPU

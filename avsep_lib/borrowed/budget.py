@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from avsep_lib.borrowed.plan import Plan, PlannedRun
 from avsep_lib.errors import AvsepError
 
-RUN_OVERHEAD_S = 6.0  # per run: model, validations and states
-
 
 @dataclass(frozen=True)
 class Budget:
@@ -19,12 +17,15 @@ class Budget:
     steps : int
         Of every run; a multiple of the number of validations.
     seeds : list of int
+    compiled : bool
+        Whether training steps are compiled.
     seconds : float
         What it is expected to take.
     """
 
     steps: int
     seeds: list[int]
+    compiled: bool
     seconds: float
 
 
@@ -34,7 +35,14 @@ def kind_of(run: PlannedRun) -> str:
     return "-".join((model.backbone, model.fusion, model.bottleneck, model.mid_condition))
 
 
-def choose(plan: Plan, step_s: dict[str, float], seconds: float, overhead_s: float = RUN_OVERHEAD_S) -> Budget:
+def better(eager: Budget, compiled: Budget | None) -> Budget:
+    """More seeds, or as many and more steps: each run compiles anew, which steps must earn back."""
+    if compiled is None:
+        return eager
+    return max(eager, compiled, key=lambda budget: (len(budget.seeds), budget.steps))
+
+
+def choose(plan: Plan, step_s: dict[str, float], seconds: float, overhead_s: float, compiled: bool = False) -> Budget:
     """The most seeds that leave every run at least `plan.least_steps`, and as many steps as then fit.
 
     Parameters
@@ -59,7 +67,8 @@ def choose(plan: Plan, step_s: dict[str, float], seconds: float, overhead_s: flo
         steps = int((seconds - overhead_s * len(runs)) / each) // validations * validations
         steps = min(steps, runs[0].config.training.steps)
         if steps >= plan.least_steps or (n_seeds == 1 and steps >= validations):
-            return Budget(steps, plan.seeds[:n_seeds], round(steps * each + overhead_s * len(runs), 1))
+            taken = steps * each + overhead_s * len(runs)
+            return Budget(steps, plan.seeds[:n_seeds], compiled, round(taken, 1))
     raise AvsepError(
         f"{seconds:.0f} s are left for training: too few for one seed of {len(plan.of_seeds(plan.seeds[:1]))} runs"
     )

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from avsep_lib.borrowed import measure
-from avsep_lib.borrowed.budget import Budget, choose, kind_of
+from avsep_lib.borrowed.budget import Budget, better, choose, kind_of
 from avsep_lib.borrowed.clock import Clock, OutOfTime
 from avsep_lib.borrowed.export import complete_runs, export
 from avsep_lib.borrowed.jobs import Jobs
@@ -44,7 +44,7 @@ AGAIN = 75  # exit code: time is up
 FINISH_S = {"cuda": 75.0, "cpu": 5.0}  # kept free in the last command: latents, the last scores, the files
 LATENTS_S = {"cuda": 30.0, "cpu": 2.0}  # of them, for latents and files
 SAVE_S = {"cuda": 10.0, "cpu": 1.0}  # kept free in every command
-RECOMPILED = 0.5  # share of the first compilation that a later one of the same network takes
+RECOMPILED = 0.3  # share of the first compilation that a run's own takes, from the compiler's cache
 
 
 class Session:
@@ -152,12 +152,20 @@ class Session:
         if not path.exists():
             kinds = self.measured()["kinds"]
             seconds = self.clock.left_in_all - FINISH_S[self.device.type]
-            overhead = max((RECOMPILED * kind.get("compilation_s", 0.0) for kind in kinds.values()), default=0.0)
-            steps = {kind: min(m["eager_s"], m.get("compiled_s", m["eager_s"])) for kind, m in kinds.items()}
-            chosen = choose(self.plan, steps, seconds, SAVE_S[self.device.type] + overhead)
+            own = SAVE_S[self.device.type]
+            eager = choose(self.plan, {kind: m["eager_s"] for kind, m in kinds.items()}, seconds, own)
+            compiled = None
+            if all("compiled_s" in m for m in kinds.values()):
+                first_s = max(m["compilation_s"] for m in kinds.values())
+                seconds -= (1 - RECOMPILED) * first_s * (len(kinds) - 1)  # of one kind it is in the cache already
+                own += RECOMPILED * first_s
+                with contextlib.suppress(AvsepError):  # no time to compile
+                    compiled = choose(self.plan, {k: m["compiled_s"] for k, m in kinds.items()}, seconds, own, True)
+            chosen = compiled if compiled and self.given.compile == "yes" else better(eager, compiled)
             write_json(path, dataclasses.asdict(chosen))
         budget = Budget(**read_json(path))
-        self.say(f"{budget.steps} steps for every run, seeds {budget.seeds}")
+        how = "compiled" if budget.compiled else "not compiled"
+        self.say(f"{budget.steps} steps for every run, seeds {budget.seeds}, {how}: about {budget.seconds:.0f} s")
         return budget
 
     def train(self) -> None:
@@ -166,7 +174,7 @@ class Session:
         for run in self.plan.of_seeds(budget.seeds):
             if not (self.at.run(run.run_id) / "model.safetensors").exists():
                 inputs = inputs or self.open_inputs(run)
-                self.train_run(run, budget.steps, inputs)
+                self.train_run(run, budget, inputs)
             self.jobs.start(self.stages.score(run))
             self.jobs.poll()
 
@@ -174,11 +182,11 @@ class Session:
         """The pool on the device, for all runs."""
         return resident(open_inputs(run.config, self.at.data / "features"), self.device)
 
-    def train_run(self, run: PlannedRun, steps: int, inputs: Inputs) -> None:
+    def train_run(self, run: PlannedRun, budget: Budget, inputs: Inputs) -> None:
         """Train one run to its end, or to the last validation that this command has time for (`OutOfTime`)."""
+        steps, compiled = budget.steps, budget.compiled
         config = with_steps(run.config, steps)
         out, kind = self.at.run(run.run_id), self.measured()["kinds"][kind_of(run)]
-        compiled = self.compiled(kind, steps)
         reached = read_json(out / "reached.json")["step"] if (out / "reached.json").exists() else 0
         every = max(steps // config.training.validations, 1)
         kept = (FINISH_S if self.clock.is_last else SAVE_S)[self.device.type]
@@ -203,13 +211,6 @@ class Session:
             write_json(out / "reached.json", {"step": stop})
             raise OutOfTime
         (out / "reached.json").unlink(missing_ok=True)
-
-    def compiled(self, kind: dict[str, Any], steps: int) -> bool:
-        """Whether compiling pays: each run compiles anew, though from a cache."""
-        if "compiled_s" not in kind:
-            return False
-        gain = (kind["eager_s"] - kind["compiled_s"]) * steps
-        return self.given.compile == "yes" or gain > RECOMPILED * kind["compilation_s"]
 
     # --- after training
 
@@ -307,7 +308,8 @@ def main() -> None:
     files = session.export(done)
     for path in files:
         print(f"{path}: {path.stat().st_size / 2**20:.2f} MiB")
-    session.say("done" if done else "time is up: give the same command again on this machine")
+    spent = "the plan's time is spent" if session.clock.is_last else "give the same command again on this machine"
+    session.say("done" if done else f"time is up: {spent}")
     sys.exit(0 if done else AGAIN)
 
 
