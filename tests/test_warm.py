@@ -110,8 +110,14 @@ def test_what_does_not_fit_is_run_as_ever(project, name, value):
     assert "__main__ False" in out
 
 
-def test_the_suite_itself_is_never_imported_beforehand():
-    assert "avsep_lib" not in WARM.read_text().replace("`avsep_lib`", "")
+def test_the_suite_itself_is_never_imported_beforehand(project):
+    folder, environment, _ = project
+    (folder / "seen.py").write_text(
+        "import sys\nprint([name for name in sys.modules if name.startswith('avsep_lib')])\n"
+    )
+    command = [sys.executable, "-I", "-S", str(WARM), "seen"]
+    seen = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    assert seen.stdout == "[]\n"
 
 
 def test_jobs_and_server_end_with_their_snakemake(project):
