@@ -1,7 +1,5 @@
 # What notebooks 05, 07, 08 and 11 share: descriptors of the solos, latent features of the trained runs, probes on them.
 
-FIRST = 10**6  # above every training job: the probes are long, and two notebooks wait for them
-
 
 rule descriptors:
     input:
@@ -35,7 +33,7 @@ rule latents:
         profile=PLAN.profile.name,
         runs=lambda w: PLAN.grid_runs(w.dataset),
         encoder=lambda w: PLAN.encoder_json(w.dataset, "audio"),
-    priority: FIRST
+    priority: FIRST  # long, and two notebooks wait for it
     log:
         "<logs>/analysis/latents-{dataset}.log",
     threads: 1
@@ -55,7 +53,7 @@ rule probe:
         "<results>/analysis/probe-{dataset}.csv",
     params:
         profile=PLAN.profile.name,
-    priority: FIRST
+    priority: FIRST  # long, and two notebooks wait for it
     log:
         "<logs>/analysis/probe-{dataset}.log",
     threads: 1

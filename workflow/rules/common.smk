@@ -13,6 +13,7 @@ from avsep_lib.library import modules_of, modules_of_notebook
 from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_path
 
 ENVIRONMENT = "requirements.lock"
+FIRST = 10**6  # priority above every training job: of jobs for which others wait long
 
 KEYS = ("profile", "python", "gpu")  # regenerate.py gives the last two when a cluster does the work
 if unknown := sorted(set(config) - set(KEYS)):

@@ -15,6 +15,7 @@ rule dataset:
     params:
         settings=lambda w: PLAN.dataset_json(w.dataset),
         folder=lambda w, output: Path(output.manifest).parent,
+    priority: FIRST  # takes all cores, and would otherwise wait until no smaller job is left
     log:
         "<logs>/dataset/{dataset}.log",
     threads: workflow.cores or 1

@@ -15,6 +15,7 @@ rule encoder:
         settings=lambda w: PLAN.encoder_json(w.dataset, w.modality),
         clips=lambda w, input: Path(input.clips).parent,
         folder=lambda w, output: Path(output.model).parent,
+    priority: FIRST
     log:
         "<logs>/encoder/{dataset}-{modality}.log",
     threads: 1
