@@ -3,7 +3,7 @@
 PROFILE ?= demo
 PORT    ?= 8866
 CORES   ?= $(shell nproc 2>/dev/null || echo 2)
-GPUS    ?= $(shell nvidia-smi --list-gpus 2>/dev/null | grep -c . | grep -v '^0')
+GPUS    ?= $(if $(ELSEWHERE),,$(shell nvidia-smi --list-gpus 2>/dev/null | grep -c . | grep -v '^0'))
 VENV    ?= .venv
 BIN      = $(abspath $(VENV))/bin
 READY    = $(VENV)/.ready

@@ -6,6 +6,9 @@ No SLURM is needed here; tests/long/test_slurm_node.py runs the smoke profile th
 import importlib.util
 import os
 import re
+import shlex
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +20,7 @@ from test_workflow import RULES, copy_sources
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 from environment_versions import locked_versions  # noqa: E402
-from slurm_one_node import slurm_conf  # noqa: E402
+from slurm_one_node import PROGRAMS, slurm_conf  # noqa: E402
 
 PROFILE = ROOT / "workflow/profiles/slurm/config.yaml"
 SETTINGS = yaml.safe_load(PROFILE.read_text())
@@ -177,3 +180,34 @@ def test_one_node_says_what_is_missing(tmp_path):
     result = subprocess.run(words, env={"PATH": str(tmp_path)}, capture_output=True, text=True)
     assert result.returncode != 0
     assert ("apt-get install" if os.geteuid() == 0 else "root") in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a SLURM of one node needs root")
+@pytest.mark.skipif(not all(map(shutil.which, PROGRAMS)), reason="SLURM is not installed")
+def test_one_node_runs_a_job_watches_its_memory_and_leaves_nothing():
+    greedy = f"{sys.executable} -c 'import time; taken = bytearray(400 * 2**20); time.sleep(60)'"
+    jobs = f"srun hostname; echo $SLURM_CONF; sbatch --wait --mem 100 --output /dev/null --wrap {shlex.quote(greedy)}; echo ended $?"
+    words = [sys.executable, str(ROOT / "tools/slurm_one_node.py"), "bash", "-c", jobs]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    host, conf, *_, ended = done.stdout.splitlines()
+    assert host == socket.gethostname()
+    assert ended.startswith("ended ")
+    assert ended != "ended 0"
+    assert not Path(conf).exists()
+    assert str(Path(conf).parent) not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+
+
+def test_a_login_nodes_own_gpus_are_not_asked_for(tmp_path):
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho GPU 0; echo GPU 1\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS", "GPUS"))}
+    environment["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    show = ["make", "--no-print-directory", "--eval", "show:\n\t@echo gpus=$(GPUS)", "show"]
+    said = {
+        executor: subprocess.run(
+            [*show, f"EXECUTOR={executor}"], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        for executor in ("local", "slurm")
+    }
+    assert (said["local"].stdout.strip(), said["slurm"].stdout.strip()) == ("gpus=2", "gpus=")
