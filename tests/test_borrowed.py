@@ -488,11 +488,11 @@ def test_only_what_can_be_drawn_is_asked_for(here, came):
 
 
 def test_snakemake_is_given_targets_and_their_rules_only(borrowed, here, came, monkeypatch):
+    assert drawn.targets_and_rules("toy") == ([], [])
     receive.receive("toy", came)
     checkout = Path(bundle.avsep_lib.__file__).parent.parent
     shutil.copytree(checkout / "notebooks", here / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    options = drawn.snakemake_options("toy")
-    targets, rules = options[: options.index("--allowed-rules")], options[options.index("--allowed-rules") + 1 :]
+    targets, rules = drawn.targets_and_rules("toy")
     assert "results/toy/artifacts/tab_table6.csv" in targets
     assert not any("data_card" in target for target in targets)
     assert rules[0] == "probe"

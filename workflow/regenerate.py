@@ -59,10 +59,11 @@ def _warm_starts() -> None:
 
 def _targets(given: argparse.Namespace) -> list[str]:
     """What to make: everything, the one target, or of received results what can be drawn from them."""
-    from avsep_lib.borrowed.drawn import is_received, snakemake_options
+    from avsep_lib.borrowed.drawn import targets_and_rules
 
-    if is_received(given.profile):
-        return snakemake_options(given.profile)
+    targets, rules = targets_and_rules(given.profile)
+    if targets:
+        return [*targets, "--allowed-rules", *rules]
     return [given.target] if given.target else []
 
 

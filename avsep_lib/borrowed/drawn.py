@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from avsep_lib.paths import received_root, results_root
-from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_artifacts, notebook_path
+from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_artifacts
 
 # Groups of files (workflow/rules/notebooks.smk) of which a borrowed machine brings back what notebooks read of them.
 BROUGHT = {"dataset", "embeddings", "mixtures", "runs", "scores", "references", "descriptors"}
@@ -44,8 +44,13 @@ def drawn_notebooks(profile: str) -> list[str]:
     return [stem for stem in READS if stem not in missing]
 
 
-def snakemake_options(profile: str) -> list[str]:
-    """Targets and rules for Snakemake: the artefacts that can be drawn, by their notebooks and by the probe alone."""
-    stems = [stem for stem in drawn_notebooks(profile) if notebook_path(stem).exists()]
+def targets_and_rules(profile: str) -> tuple[list[str], list[str]]:
+    """What Snakemake makes of received results: the artefacts that can be drawn, by their notebooks and the probe alone.
+
+    Both are empty where nothing was received: everything, by all rules.
+    """
+    if not is_received(profile):
+        return [], []
+    stems = drawn_notebooks(profile)
     targets = [f"results/{profile}/artifacts/{name}" for name in artifact_files(tuple(stems))]
-    return [*targets, "--allowed-rules", FITTED_HERE, *(f"notebook_{stem}" for stem in stems)]
+    return targets, [FITTED_HERE, *(f"notebook_{stem}" for stem in stems)]

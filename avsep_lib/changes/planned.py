@@ -72,13 +72,17 @@ def _dry_run(profile: str) -> Iterator[Any]:
         ResourceSettings,
     )
 
+    from avsep_lib.borrowed.drawn import targets_and_rules
+
+    targets, rules = targets_and_rules(profile)
     with SnakemakeApi(OutputSettings(dryrun=True, quiet={Quietness.ALL})) as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=1),
             config_settings=ConfigSettings(config={"profile": profile}),
             snakefile=Path("workflow/Snakefile"),
         )
-        graph = workflow.dag(dag_settings=DAGSettings(force_incomplete=True))
+        what = DAGSettings(force_incomplete=True, targets=set(targets), allowed_rules=set(rules))
+        graph = workflow.dag(dag_settings=what)
         graph.execute_workflow(executor="dryrun", execution_settings=ExecutionSettings(lock=False))
         yield workflow._workflow  # the API has no public way to the graph; tests/test_changes.py notices a change
 
