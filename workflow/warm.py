@@ -1,7 +1,7 @@
 """Start jobs of the workflow without importing PyTorch each time: ``python -I -S workflow/warm.py MODULE ARGUMENTS``.
 
 A demo run is some 120 short processes, and importing torch, open_clip and their like costs each of them two to five
-seconds. `logged.sh` therefore starts a job through this file. The first one runs as ever and leaves a server behind,
+seconds. `logged.sh` therefore starts a job through this file. The first few run as ever, and one leaves a server behind,
 which imports third-party modules only (never ours, so an edit is always seen), listens, and forks one process per job:
 with the job's own arguments, environment, folder and open files, and with its exit code handed back. The server ends
 with the process that `AVSEP_WARM` names (``folder:pid``; `regenerate.py` sets it, relative, because the path of a socket
@@ -23,6 +23,7 @@ IMPORTED = (
     *("librosa.filters", "librosa.util", "h5py", "soundfile", "soxr", "PIL.Image", "pydantic", "yaml", "papermill"),
 )
 LEFT_OUT = ("pandas", "matplotlib", "IPython", "ipykernel")  # look at their surroundings on import: is this a notebook?
+FEW = 3  # jobs that are started as ever: the edit of a figure has no more
 GRACE_S = 5.0  # between asking a job to end and ending it
 
 
@@ -65,7 +66,11 @@ def asked(path: str, words: list[str]) -> int | None:
 
 
 def leave_server(folder: str, parent: str) -> None:
-    """Start a server, unless another client has: it is there for later jobs."""
+    """Start a server, unless another client has: it is there for later jobs. For a few jobs none is worth it."""
+    count = os.open(f"{folder}.jobs", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(count, b".")
+    if os.fstat(count).st_size <= FEW:
+        return
     try:
         os.mkdir(folder, 0o700)
     except OSError:  # it exists
