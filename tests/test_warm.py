@@ -57,13 +57,12 @@ def project(tmp_path_factory):
     (folder / "job.py").write_text(JOB)
     parent = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "AVSEP_WARM": f"w:{parent.pid}"}
-    for number in range(4):
-        assert not (folder / "w").exists(), f"a server after {number} jobs"
-        job = start(folder, environment, "tell")
-        assert "__main__ False" in job.communicate()[0]  # without torch: this one ran as ever
+    (folder / "w").mkdir()
+    server = subprocess.Popen([sys.executable, WARM, "--serve", "w", str(parent.pid)], cwd=folder, env=environment)
     assert within(60, (folder / "w" / "socket").exists)
     yield folder, environment, parent
     parent.kill()
+    assert server.wait(10) == 0
 
 
 def start(folder: Path, environment: dict[str, str], *words: str) -> subprocess.Popen:
@@ -110,6 +109,23 @@ def test_what_does_not_fit_is_run_as_ever(project, name, value):
     folder, environment, _ = project
     out, _ = start(folder, environment | {name: value}, "tell").communicate()
     assert "__main__ False" in out
+
+
+def test_a_server_that_cannot_start_is_not_waited_for(project):
+    folder, environment, parent = project
+    (folder / "failing").mkdir()
+    (folder / "torch.py").write_text("raise ImportError('no torch')")
+    try:
+        words = [sys.executable, "-P", WARM, "--serve", "failing", str(parent.pid)]
+        server = subprocess.run(words, cwd=folder, env=environment | {"PYTHONPATH": str(folder)}, capture_output=True)
+    finally:
+        (folder / "torch.py").unlink()
+    assert server.returncode != 0
+    assert not (folder / "failing").exists()
+    start_of = time.monotonic()
+    out, _ = start(folder, environment | {"AVSEP_WARM": f"failing:{parent.pid}"}, "tell").communicate()
+    assert "__main__ False" in out
+    assert time.monotonic() - start_of < 4
 
 
 def test_the_suite_itself_is_never_imported_beforehand(project):

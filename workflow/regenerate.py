@@ -10,6 +10,7 @@ import argparse
 import fcntl
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,9 +33,10 @@ def main() -> None:
     if any((STATE / "locks").glob("*")):
         print("A Snakemake that was killed left a lock behind; none is running any more, so the lock is removed.")
         shutil.rmtree(STATE / "locks")
-    _prepare(given.profile, dry=not {"-n", "--dry-run", "--dryrun"}.isdisjoint(extra))
-    if given.executor == "local":  # elsewhere a job's process must be its own: it is watched for memory, and ended
+    dry = not {"-n", "--dry-run", "--dryrun"}.isdisjoint(extra)
+    if given.executor == "local" and not dry:  # elsewhere a job's process must be its own: it is watched for memory
         _warm_starts()
+    _prepare(given.profile, dry)
     os.execv(given.controller, [given.controller, "-m", "snakemake", *_options(given, extra)])
 
 
@@ -54,7 +56,16 @@ def _warm_starts() -> None:
     """Let jobs share their imports (`warm.py`), for as long as this process, soon Snakemake, lives."""
     for left in STATE.glob("warm-*"):
         shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
-    os.environ["AVSEP_WARM"] = f"{STATE.name}/warm-{os.getpid()}:{os.getpid()}"
+    if sys.platform != "linux":
+        return
+    folder = f"{STATE.name}/warm-{os.getpid()}"
+    os.mkdir(folder, 0o700)
+    os.environ["AVSEP_WARM"] = f"{folder}:{os.getpid()}"
+    # As logged.sh has it for jobs of one thread whose profile leaves model hubs alone.
+    fixed = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    words = [sys.executable, "workflow/warm.py", "--serve", folder, str(os.getpid())]
+    with open(f"{folder}.log", "w") as said:
+        subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=os.environ | fixed)
 
 
 def _targets(given: argparse.Namespace) -> list[str]:

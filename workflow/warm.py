@@ -1,13 +1,13 @@
 """Start jobs of the workflow without importing PyTorch each time: ``python -I -S workflow/warm.py MODULE ARGUMENTS``.
 
 A demo run is some 120 short processes, and importing torch, open_clip and their like costs each of them two to five
-seconds. `logged.sh` therefore starts a job through this file. The first few run as ever, and one leaves a server behind,
+seconds. `logged.sh` therefore starts a job through this file. `regenerate.py` has started a server before (``--serve``),
 which imports third-party modules only (never ours, so an edit is always seen), listens, and forks one process per job:
 with the job's own arguments, environment, folder and open files, and with its exit code handed back. The server ends
-with the process that `AVSEP_WARM` names (``folder:pid``; `regenerate.py` sets it, relative, because the path of a socket
-must be short), and a job ends with its client.
+with the process that `AVSEP_WARM` names (``folder:pid``; the folder is relative, because the path of a socket must be
+short), and a job ends with its client.
 
-Whatever does not fit is run as ever: no server yet, another number of threads, another hash seed, another system.
+Whatever does not fit is run as ever: no server, another number of threads, another hash seed, another system.
 """
 
 from __future__ import annotations
@@ -23,32 +23,36 @@ IMPORTED = (
     *("librosa.filters", "librosa.util", "h5py", "soundfile", "soxr", "PIL.Image", "pydantic", "yaml", "papermill"),
 )
 LEFT_OUT = ("pandas", "matplotlib", "IPython", "ipykernel")  # look at their surroundings on import: is this a notebook?
-FEW = 3  # jobs that are started as ever: the edit of a figure has no more
+PATIENCE_S = 5.0  # how long a job waits for the server's imports: less than its own would take
 GRACE_S = 5.0  # between asking a job to end and ending it
 
 
 def main() -> None:
     """Client: have a server run the job, or become it."""
     words = sys.argv[1:]
-    folder, _, parent = os.environ.get("AVSEP_WARM", "").rpartition(":")
-    if folder and os.environ.get(THREADS) == "1" and sys.platform == "linux":
-        code = asked(f"{folder}/socket", words)
+    folder = os.environ.get("AVSEP_WARM", "").rpartition(":")[0]
+    if folder and os.environ.get(THREADS) == "1":
+        code = asked(folder, words)
         if code is not None:
             sys.exit(code)
-        leave_server(folder, parent)
     os.execv(sys.executable, [sys.executable, "-m", *words])
 
 
-def asked(path: str, words: list[str]) -> int | None:
+def asked(folder: str, words: list[str]) -> int | None:
     """Exit code of the job as run by the server; None when there is none, or when it declines."""
     import json
     import signal
     import socket
+    import time
+
+    end = time.monotonic() + PATIENCE_S
+    while os.path.isdir(folder) and not os.path.exists(f"{folder}/socket") and time.monotonic() < end:
+        time.sleep(0.02)  # it is about to listen
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends this process at once, and with it the job
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.connect(path)
+        connection.connect(f"{folder}/socket")
     except OSError:
         return None
     request = json.dumps([words, os.getcwd(), dict(os.environ)]).encode()
@@ -65,43 +69,20 @@ def asked(path: str, words: list[str]) -> int | None:
     return int(answer)
 
 
-def leave_server(folder: str, parent: str) -> None:
-    """Start a server, unless another client has: it is there for later jobs. For a few jobs none is worth it."""
-    count = os.open(f"{folder}.jobs", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(count, b".")
-    if os.fstat(count).st_size <= FEW:
-        return
-    try:
-        os.mkdir(folder, 0o700)
-    except OSError:  # it exists
-        return
-    if os.fork():
-        return
-    said = os.open(f"{folder}.log", os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-    for descriptor in range(3):
-        os.dup2(said, descriptor)
-    os.execv(sys.executable, [sys.executable, os.path.abspath(__file__), "--serve", folder, parent])
-
-
 def serve(folder: str, parent: int) -> None:
     """Import, listen, and fork for each job, until `parent` is gone. Returns in the process of a job."""
-    import gc
-    import importlib
     import shutil
     import signal
     import socket
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the jobs themselves; this one ends with its parent
-    for name in IMPORTED:
-        importlib.import_module(name)
-    if early := [name for name in LEFT_OUT if name in sys.modules]:
-        sys.exit(f"warm.py: {early} came with one of {IMPORTED}; notebooks would look otherwise")
-    gc.collect()
-    gc.freeze()  # or the first collection of every job would copy all of this memory
-    if len(os.listdir("/proc/self/task")) > 1:
-        sys.exit(f"warm.py: importing started a thread, and threads do not survive a fork; modules: {IMPORTED}")
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listening.bind(f"{folder}/socket")
+    try:
+        prepare()
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listening.bind(f"{folder}/socket")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # nobody shall wait for it
+        raise
     listening.listen(64)
     listening.settimeout(1.0)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are not waited for
@@ -116,6 +97,21 @@ def serve(folder: str, parent: int) -> None:
         connection.close()
     shutil.rmtree(folder, ignore_errors=True)
     sys.exit()
+
+
+def prepare() -> None:
+    """Import everything; end when that has started a thread, which would not survive a fork."""
+    import gc
+    import importlib
+
+    for name in IMPORTED:
+        importlib.import_module(name)
+    if early := [name for name in LEFT_OUT if name in sys.modules]:
+        sys.exit(f"warm.py: {early} came with one of {IMPORTED}; notebooks would look otherwise")
+    if len(os.listdir("/proc/self/task")) > 1:
+        sys.exit(f"warm.py: importing started a thread, and threads do not survive a fork; modules: {IMPORTED}")
+    gc.collect()
+    gc.freeze()  # or the first collection of every job would copy all of this memory
 
 
 def keep(connection, parent: int) -> None:
