@@ -75,9 +75,9 @@ def profile_of(factor: int, name: str) -> dict:
             "image": {"kind": "mini", "steps": 30, "warmup": 5},
             "audio": {"kind": "mini", "n_samples": 32767, "steps": 20, "warmup": 5},
         },
-        "mixtures": {"pool_size": 64 * factor},
+        "mixtures": {"pool_size": 256 * factor},
         "model": {"channels": [8, 16, 32, 64, 512], "frame_size": 64},
-        "training": {"steps": 8 * factor, "batch_size": 8, "validations": 1},
+        "training": {"steps": 32 * factor, "batch_size": 8, "validations": 1},
         "evaluation": {"n_bootstrap": 200},
     }  # fmt: skip
 

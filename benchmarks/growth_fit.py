@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 CONFIDENCE = 0.95
+RESOLVED = 1.0  # an interval wider than this says nothing
 FLAT = 0.2  # of the time at the smallest size: a smaller increase over all sizes is not fitted
 
 
@@ -58,7 +59,7 @@ def verdict(growth: float, low: float, high: float) -> str:
     """What an exponent's interval says about a stage; `growth` is the increase over all sizes, of the smallest's time."""
     if growth < FLAT:
         return "hardly grows"
-    if not low <= high:
+    if not high - low <= RESOLVED:  # nor NaN
         return "not known"
     if low > 1:
         return "more than linear"

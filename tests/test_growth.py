@@ -44,7 +44,7 @@ def test_times_that_do_not_increase_have_no_exponent():
 @pytest.mark.parametrize(
     ("growth_share", "low", "high", "words"),
     [(0.1, 0.9, 1.1, "hardly grows"), (3, 0.9, 1.1, "linear"), (3, 1.01, 1.2, "more than linear"),
-     (3, 0.5, 0.9, "less than linear"), (3, np.nan, np.nan, "not known")],
+     (3, 0.5, 0.9, "less than linear"), (3, np.nan, np.nan, "not known"), (3, 0.2, 1.4, "not known")],
 )  # fmt: skip
 def test_verdicts(growth_share, low, high, words):
     assert verdict(growth_share, low, high) == words
