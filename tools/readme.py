@@ -65,7 +65,8 @@ def benchmark(row: dict[str, str]) -> list[str]:
     """Cells of one row; a goal for a value and not for a ratio has its unit."""
 
     def value(name: str) -> str:
-        return f"{float(row[name]):.3g} {row['unit']}" if row[name] else "–"
+        number = float(row[name] or "nan")
+        return f"{number:{',.0f' if number >= 1000 else '.3g'}} {row['unit']}" if row[name] else "–"
 
     sign = {"at least": "≥", "at most": "≤"}[row["direction"]]
     goal = f"{sign} {float(row['goal']):g}" + ("x" if row["goal_of"] == "ratio" else f" {row['unit']}")
