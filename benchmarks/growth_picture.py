@@ -40,7 +40,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         left.plot(clips, seconds, **look, linestyle="none", label=f"{stage}: {in_words(found.iloc[0])}")
         right.plot(clips, found.anonymous_mib, **look, label=stage)
         right.plot(clips, found.resident_mib, **look, linestyle=":", linewidth=1, markerfacecolor="white")
-    low, high = left.get_xlim()
+    low, high = table.clips.min() / 1.3, table.clips.max() * 1.2
     guide = np.array([table.clips.min() * 2.0, table.clips.max()])
     left.plot(guide, guide / guide[1] * left.get_ylim()[1] * 0.8, color="#7F7F7F", linestyle="--", linewidth=1)
     left.text(guide[1] * 0.95, left.get_ylim()[1] * 0.78, "slope 1", color=TEXT, ha="right", va="bottom", fontsize=8)
