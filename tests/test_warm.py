@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -102,6 +103,31 @@ def test_a_job_ends_with_its_client(project):
     assert job != client.pid
     client.kill()
     assert within(5, lambda: not alive(job))
+
+
+def test_a_client_that_ends_while_it_asks_leaves_nothing_running(project):
+    folder, _, _ = project
+    (server,) = (int(path.name) for path in Path("/proc").glob("[0-9]*") if serves(path, folder))
+    children = Path(f"/proc/{server}/task/{server}/children")
+    before = set(children.read_text().split())
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    here = os.getcwd()
+    os.chdir(folder)  # the path of a socket must be short
+    try:
+        connection.connect("w/socket")
+    finally:
+        os.chdir(here)
+    socket.send_fds(connection, [(1000).to_bytes(8, "big")], [0, 1, 2])
+    assert within(5, lambda: set(children.read_text().split()) - before)
+    connection.close()
+    assert within(5, lambda: not set(children.read_text().split()) - before)
+
+
+def serves(process: Path, folder: Path) -> bool:
+    try:
+        return b"--serve" in (process / "cmdline").read_bytes() and (process / "cwd").readlink() == folder
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize(("name", "value"), [("OMP_NUM_THREADS", "2"), ("PYTHONHASHSEED", "1"), ("AVSEP_WARM", "")])

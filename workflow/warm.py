@@ -127,7 +127,10 @@ def keep(connection, parent: int) -> None:
     header, files, _, _ = socket.recv_fds(connection, 8, 3)
     text = b""
     while len(text) < int.from_bytes(header, "big"):
-        text += connection.recv(65536)
+        part = connection.recv(65536)
+        if not part:  # the client was ended while it asked
+            os._exit(1)
+        text += part
     words, folder, environment = json.loads(text)
     if any(environment.get(name) != os.environ.get(name) for name in SAME):
         connection.sendall(b"n")
