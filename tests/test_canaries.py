@@ -136,7 +136,7 @@ def short_prints(monkeypatch):
 def test_a_planted_fault_is_caught(fault, evidence):
     found = try_fault(fault, evidence)
     if fault.mistake == "one training under the names of two rows":
-        assert (found["caught"], found["saw"]) == ("nothing to spoil", "there is no second run")
+        assert (found["caught"], found["saw"]) == ("nothing to spoil", "there is no second run of another row")
     else:
         assert found["caught"] == "yes", found
 

@@ -134,10 +134,12 @@ def edit_tensors(change: Callable[[str, torch.Tensor], torch.Tensor]) -> Callabl
 
 
 def moved(size: float = MOVED, seed: int = 0) -> Callable[[Path], None]:
-    """Edit of a checkpoint: every weight tensor moves by a share of its norm, as some more steps would move it."""
+    """Edit of a checkpoint: some steps further, every weight tensor has moved by a share of its norm."""
     generator = torch.Generator().manual_seed(seed)
 
     def change(name: str, tensor: torch.Tensor) -> torch.Tensor:
+        if name.endswith("num_batches_tracked"):
+            return tensor + 8
         if not tensor.is_floating_point() or "running" in name:
             return tensor
         noise = torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype)
@@ -155,11 +157,21 @@ def some_run(evidence: Evidence) -> str:
 
 def two_runs(evidence: Evidence, same_row: bool = False) -> tuple[str, str]:
     """Two runs, of different rows where there are such, or of one row."""
+    if not evidence.runs:
+        raise NothingToSpoilError("no run is trained on this key")
     first, *others = evidence.runs
     wanted = [r for r in others if (evidence.runs[r].row == evidence.runs[first].row) == same_row]
     if not wanted:
-        raise NothingToSpoilError("there is no second run" + (" of the same row" if same_row else ""))
+        raise NothingToSpoilError(f"there is no second run of {'the same' if same_row else 'another'} row")
     return first, wanted[0]
+
+
+def two_files(evidence: Evidence) -> tuple[str, str]:
+    """Two runs, whichever: a file is copied as easily between seeds as between rows."""
+    first, *others = evidence.runs or [""]
+    if not others:
+        raise NothingToSpoilError("there is one run or none")
+    return first, others[-1]
 
 
 def with_scores(evidence: Evidence, run_id: str, rows: pd.DataFrame) -> Evidence:
@@ -415,14 +427,14 @@ def _(evidence: Evidence, folder: Path):
 
 @planted("copied_run", "scores of another run under this run's name")
 def _(evidence: Evidence, folder: Path):
-    first, second = two_runs(evidence)
+    first, second = two_files(evidence)
     run = evidence.runs[second]
     return with_scores(evidence, second, evidence.scores[first].assign(run_id=second, method=run.row, seed=run.seed))
 
 
 @planted("copied_run", "a score file of another run in this run's place")
 def _(evidence: Evidence, folder: Path):
-    first, second = two_runs(evidence)
+    first, second = two_files(evidence)
     return with_scores(evidence, second, evidence.scores[first])
 
 
@@ -576,7 +588,9 @@ def knowing_the_truth(evidence: Evidence, change: Callable[[torch.Tensor, torch.
 
 @planted("stale_scores", "a model trained again, its scores left as they were")
 def _(evidence: Evidence, folder: Path):
-    return spoil(evidence, folder, evidence.model_path(some_run(evidence)), moved())
+    first, second = two_runs(evidence, same_row=True)
+    weights = load_file(evidence.model_path(first))
+    return spoil(evidence, folder, evidence.model_path(second), edit_tensors(lambda name, _: weights[name]))
 
 
 # --- probes ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import torch
@@ -19,6 +21,7 @@ from avsep_lib.score import oracle_queries
 
 SAME = 1e-3  # relative difference of two estimates that should be one
 LIKE = 1e-4  # the same of sums of float32 samples
+ROWS_DB = {"soft": 1e-3, "binary": 0.05}  # another machine rounds otherwise, which turns single bins of a binary mask
 QUIET_DB = -20.0  # an estimate as unlike as this is not worth a comparison of decibels: rounding moves them
 DIFFERENCE_DB = 1e-4  # rows hold six decimals
 
@@ -27,27 +30,28 @@ def stale_scores(evidence: Evidence) -> list[Finding]:
     """A few mixtures, separated again by every run, give the numbers that stand in its rows."""
     if not evidence.runs:
         return [noted("runs", 0)]
-    differences, silent = {}, []
+    apart: dict[str, dict[str, float]] = {mask: {} for mask in ROWS_DB}
+    silent = []
     for run_id, found in runs_again(evidence).items():
         rows = evidence.scores[run_id].set_index([*ITEM, "mask"]).si_sdr_db
-        for again in found:
-            for mask in again.estimates:
-                for source, value in enumerate(again.si_sdr(mask)):
-                    where, written = (
-                        f"{run_id} {again.mixture_id} source {source} {mask}",
-                        rows.get((again.mixture_id, source, mask), np.nan),
-                    )
-                    if np.isnan(written) != np.isnan(value):
-                        silent.append(where)
-                    elif not np.isnan(value):
-                        differences[where] = _apart_db(value, written)
-    worst = max(differences, key=differences.get, default="")
+        for again, mask in product(found, ROWS_DB):
+            for source, value in enumerate(again.si_sdr(mask)):
+                written = rows.get((again.mixture_id, source, mask), np.nan)
+                where = f"{run_id} {again.mixture_id} source {source} {mask}"
+                if np.isnan(written) != np.isnan(value):
+                    silent.append(where)
+                elif not np.isnan(value):
+                    apart[mask][where] = _apart_db(value, written)
+    worst = {mask: max(values, key=values.get, default="") for mask, values in apart.items()}
     return [
-        at_most(
-            f"rows of {len(evidence.runs)} runs against their models, dB",
-            differences.get(worst, 0.0),
-            ROW_TOLERANCE_DB,
-            worst,
+        *(
+            at_most(
+                f"{mask} rows of {len(evidence.runs)} runs against their models, dB",
+                v.get(worst[mask], 0.0),
+                ROWS_DB[mask],
+                worst[mask],
+            )
+            for mask, v in apart.items()
         ),
         none_of("rows that are silent although the model is not, or the reverse", silent),
     ]

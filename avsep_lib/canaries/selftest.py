@@ -1,6 +1,6 @@
 """Do the canaries fall? Every fault is planted in a copy of a profile's own results, and the table says what was caught.
 
-``python -m avsep_lib.canaries.selftest --profile P --out canaries_tried.json``. A canary that falls on the results as they
+``python -m avsep_lib.canaries.selftest --profile P --out canaries_tried.json``; `avsep_lib.canary_table` shows it. A canary that falls on the results as they
 are is a false alarm. Of the main dataset, a few runs are enough.
 """
 

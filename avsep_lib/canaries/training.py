@@ -21,6 +21,7 @@ from avsep_lib.settings import to_dict
 
 N_VALIDATED = 3  # runs of a key whose checkpoint is validated again, the best among them
 SCORE_DB = 0.01  # validation goes in batches, and another machine rounds otherwise
+COUNTER = "unet.input_norm.num_batches_tracked"  # batch normalisation counts the steps behind a checkpoint
 HEARD = 1e-2  # relative difference of the teacher's vectors; the sources' mean is tens of times further
 
 
@@ -28,19 +29,23 @@ def chosen_otherwise(evidence: Evidence) -> list[Finding]:
     """The kept checkpoint is the one with the best validation score, after as many steps as planned, and scores just that."""
     if not evidence.runs:
         return [noted("runs", 0)]
-    best, short = [], []
+    best, short, elsewhere = [], [], []
     for run_id, history in evidence.histories.items():
         cost, top = evidence.costs[run_id], history.loc[history.val_si_sdr_db.idxmax()]
         if cost["best_step"] != top.step or abs(cost["best_val_si_sdr_db"] - top.val_si_sdr_db) > 1e-6:
             best.append(f"{run_id}: step {cost['best_step']} was kept, step {top.step:.0f} is the best")
         if not cost["steps"] == evidence.config(run_id).training.steps == history.step.iloc[-1]:
             short.append(f"{run_id}: {history.step.iloc[-1]:.0f} of {evidence.config(run_id).training.steps} steps")
+        with safe_open(evidence.model_path(run_id), framework="numpy") as file:
+            if (steps := int(file.get_tensor(COUNTER))) != cost["best_step"]:
+                elsewhere.append(f"{run_id}: the weights are of step {steps}, step {cost['best_step']} was kept")
     some = dict.fromkeys([evidence.best_run, *spread(list(evidence.runs), N_VALIDATED - 1)])
     apart = {run_id: abs(validated(evidence, run_id) - evidence.costs[run_id]["best_val_si_sdr_db"]) for run_id in some}
     worst = max(apart, key=lambda run_id: np.nan_to_num(apart[run_id], nan=np.inf))
     return [
         none_of("runs that did not keep the best validated step", best),
         none_of("runs of another number of steps than planned", short),
+        none_of("models of another step than the kept one", elsewhere),
         at_most(f"validation score of {len(some)} models against the kept one, dB", apart[worst], SCORE_DB, worst),
     ]
 
