@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from avsep_lib.canaries import CHECKS
+from avsep_lib.canaries.faults import FAULTS
 from avsep_lib.paths import project_root
 from avsep_lib.workflow import artifact_files, load_plan
 
@@ -125,8 +127,17 @@ def test_scores_are_complete_and_ordered(smoke):
 @pytest.mark.slow
 def test_every_canary_sang(smoke):
     checks = json.loads((smoke / "results/smoke/canaries.json").read_text())["checks"]
-    assert len({check["name"] for check in checks}) == 8
+    assert {check["name"] for check in checks} == {check.__name__ for check in CHECKS}
     assert all(check["passed"] and check["findings"] for check in checks)
+
+
+@pytest.mark.slow
+def test_every_planted_fault_was_caught(smoke):
+    found = json.loads((smoke / "results/smoke/canaries_tried.json").read_text())["faults"]
+    assert len(found) == len(FAULTS)
+    assert not [fault for fault in found if fault["caught"] != "yes" or fault["false_alarm"]]
+    table = pd.read_csv(smoke / "figures/smoke/tab_canaries.csv")
+    assert (table["caught"] == "yes").all()
 
 
 @pytest.mark.slow

@@ -78,6 +78,7 @@ class FrameSampler:
 
     def __init__(self, clips: ClipStore, image_size: int) -> None:
         chosen = pretraining_clips(clips, HELD_FRAMES)
+        self.clip_ids = sorted(clip_id for ids in chosen.values() for clip_id in ids)
         share = max(HELD_FRAMES // sum(map(len, chosen.values())), 1)
         self.frames = {
             label: torch.cat([self._read(clips, clip_id, image_size, share) for clip_id in ids])
@@ -160,6 +161,7 @@ class WaveformSampler:
         self.n_samples = n_samples
         held = HELD_SAMPLES // len(SEMITONES)
         chosen = pretraining_clips(clips, held // (2 * n_samples))
+        self.clip_ids = sorted(clip_id for ids in chosen.values() for clip_id in ids)
         share = max(held // sum(map(len, chosen.values())), 2 * n_samples)
         self.waveforms = {
             label: [version for clip_id in ids for version in self._versions(clips, clip_id, share)]
