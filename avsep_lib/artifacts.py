@@ -20,13 +20,15 @@ from avsep_lib.errors import ConfigError, DataError
 from avsep_lib.files import atomic_path, sha256_file, write_json, write_text
 from avsep_lib.paths import project_root, results_root
 from avsep_lib.provenance import code_record, commit, hardware, package_versions, python_version
-from avsep_lib.recorded.notes import data_notes
+from avsep_lib.recipe import made_by
+from avsep_lib.recorded.notes import data_notes, noted_files
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FIGURE_FORMATS = ("png", "svg")
 DPI = 150
+KINDS = {"figure": "fig", "table": "tab"}  # prefix of the file names
 
 _STARTED = time.monotonic()
 
@@ -196,8 +198,9 @@ def _record(
         "name": name,
         "caption": " ".join(f"{caption} {data_notes(profile)}".split()),
         "profile": profile,
-        "inputs": hash_files(inputs),
+        "inputs": hash_files([*inputs, *noted_files(profile)]),
         "parameters": dict(parameters),
+        "made_by": made_by(artifact_stem(KINDS[kind], name), profile, parameters),
         "code": code_record(),
         "packages": package_versions(),
         "python": python_version(),

@@ -1,7 +1,8 @@
 """Copy what the notebooks made to ``figures/<profile>``: ``python -m avsep_lib.publish --profile demo``.
 
 Only figures, tables and sidecars that a notebook of today writes are copied, and what is no longer written is removed:
-present on disk is not the same as reproduced. What a notebook made with other parameters than the workflow gives it (a
+present on disk is not the same as reproduced. The record of the run and the bill of materials
+(`avsep_lib.lineage.record`) lie beside them. What a notebook made with other parameters than the workflow gives it (a
 what-if run by hand lands at the same place) is refused. Running it twice changes nothing.
 """
 
@@ -18,6 +19,7 @@ from avsep_lib.artifacts import hash_files
 from avsep_lib.cli import run_main
 from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path, read_json, sha256_file, write_json
+from avsep_lib.lineage.record import RECORDS, record_folder, write_records
 from avsep_lib.paths import figures_root, project_root, received_root, results_root
 
 
@@ -60,6 +62,8 @@ def publish(profile: str, files: Mapping[str, list[str]], given: Mapping[str, Ma
     else:
         (target / "received.json").unlink(missing_ok=True)
     hashes = {Path(path).name: digest for path, digest in hash_files(source / name for name in names).items()}
+    write_records(profile, hashes)
+    copied += sum(_copy(record_folder(profile) / name, target / name) for name in RECORDS)
     write_json(results_root(profile) / "published.json", {"profile": profile, "files": hashes})
     return {
         "figures and tables": sum(n.endswith(".json") for n in names),
