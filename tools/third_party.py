@@ -131,7 +131,11 @@ def row(
 def rows_of(text: str) -> dict[tuple[str, str], tuple[str, str]]:
     """Licence and who said so, by package and version, of the file as it is."""
     cells = [re.split(r" (?<!\\)\| ", line.strip("| ")) for line in text.splitlines() if line.startswith("| ")]
-    return {(c[0], c[1]): (c[3].replace("\\|", "|"), c[4].replace("\\|", "|")) for c in cells if len(c) == 5}
+    return {
+        (c[0], c[1]): (c[3].replace("\\|", "|"), c[4].replace("\\|", "|"))
+        for c in cells
+        if len(c) == 5 and c[0] != "package"
+    }
 
 
 def counted(rows: list[list[str]]) -> str:

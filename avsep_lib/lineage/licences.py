@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
@@ -83,9 +84,14 @@ def _first_line(distribution: Distribution) -> str:
     return ""
 
 
-def installed() -> dict[str, Distribution]:
-    """Installed distributions by canonical name."""
+@functools.cache
+def _installed() -> dict[str, Distribution]:
     found: dict[str, Distribution] = {}
     for distribution in distributions():
         found.setdefault(str(canonicalize_name(distribution.metadata["Name"])), distribution)
     return dict(sorted(found.items()))
+
+
+def installed() -> dict[str, Distribution]:
+    """Installed distributions by canonical name."""
+    return dict(_installed())

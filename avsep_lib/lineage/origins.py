@@ -93,7 +93,11 @@ def _code(sidecar: Mapping[str, Any]) -> list[str]:
     told = sidecar["code"].get("modules")
     if not isinstance(told, dict):  # an older sidecar: only the joint hash
         now = code_now(told or [])
-        return [] if joint_hash(now) == sidecar["code"].get("sha256") else ["made by other code; this older sidecar does not say which modules"]
+        return (
+            []
+            if joint_hash(now) == sidecar["code"].get("sha256")
+            else ["made by other code; this older sidecar does not say which modules"]
+        )
     now = code_now(told)
     differing = [name for name, digest in told.items() if now[name][:DIGITS] != digest]
     if not differing and joint_hash(now) != sidecar["code"].get("sha256"):

@@ -14,15 +14,16 @@ from avsep_lib.changes.records import read_records
 from avsep_lib.files import read_json, sha256_file, sha256_text, write_json
 from avsep_lib.lineage.crate import CRATE, crate
 from avsep_lib.lineage.jobs import Hashes, Job, jobs_behind, names_behind
+from avsep_lib.lineage.lock import lock_path
 from avsep_lib.lineage.sbom import bill_of_materials
 from avsep_lib.lineage.sources import lost_inputs
 from avsep_lib.paths import results_root
-from avsep_lib.provenance import code_record, commit, hardware, joint_hash, python_version
-from avsep_lib.recipe import LOCK
+from avsep_lib.provenance import commit, hardware, joint_hash, python_version
 from avsep_lib.recorded.notes import noted_files
 
 SBOM = "sbom.json"
 RECORDS = (CRATE, SBOM)
+CHECKED = ("canaries.json", "report/index.html")  # what else a published profile consists of
 
 
 def record_folder(profile: str) -> Path:
@@ -40,7 +41,7 @@ def write_records(profile: str, published: Mapping[str, str]) -> bool:
         SHA-256 of the published artefacts and sidecars, by name.
     """
     folder = record_folder(profile)
-    wanted = [f"results/{profile}/{name}" for name in (*(f"artifacts/{n}" for n in published), *_CHECKS)]
+    wanted = [f"results/{profile}/{name}" for name in (*(f"artifacts/{n}" for n in published), *CHECKED)]
     same = fingerprint(profile, published, wanted)
     if all((folder / name).exists() for name in RECORDS) and _fingerprint_of(folder) == same:
         return False
@@ -52,26 +53,17 @@ def write_records(profile: str, published: Mapping[str, str]) -> bool:
     return True
 
 
-_CHECKS = ("canaries.json", "report/index.html")
-
-
 def fingerprint(profile: str, published: Mapping[str, str], wanted: list[str]) -> str:
     """A hash that another job, another result or another environment changes."""
     records = read_records(profile)
     started = {name: str(records[name]["starttime"]) for name in names_behind(records, wanted)}
-    code = code_record()["sha256"]  # of what writes the record
-    return joint_hash(dict(published) | started | {"lock": sha256_file(_lock()), "code": code})
+    writers = {path.name: sha256_file(path) for path in Path(__file__).parent.glob("*.py")}
+    return joint_hash(dict(published) | started | writers | {"lock": sha256_file(lock_path())})
 
 
 def _fingerprint_of(folder: Path) -> str:
     graph = read_json(folder / CRATE)["@graph"]
     return next((entity["value"] for entity in graph if entity["@id"] == "#fact/fingerprint"), "")
-
-
-def _lock() -> Path:
-    from avsep_lib.lineage.lock import lock_path
-
-    return lock_path()
 
 
 def facts(profile: str, jobs: list[Job]) -> dict[str, Any]:
@@ -86,7 +78,7 @@ def facts(profile: str, jobs: list[Job]) -> dict[str, Any]:
         "jobs": len(jobs),
         "inputs that are not what their job wrote": len(lost_inputs(jobs)),
         "commit": commit() or "not in git",
-        "lock": LOCK,
+        "lock sha256": sha256_file(lock_path()),
         "python": python_version(),
     }
     told |= {f"hardware: {name}": value for name, value in machine.items()}
