@@ -13,6 +13,7 @@ import pytest
 from conftest import write_project
 from provenance_tools import EDITS, edit_a_sidecar, flip_a_byte, noticed
 
+from avsep_lib import reads
 from avsep_lib.errors import DataError
 from avsep_lib.files import read_json, sha256_file, write_json
 from avsep_lib.lineage import licences, sbom
@@ -29,12 +30,13 @@ from avsep_lib.runner import run_notebook
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = "01_dataset"
 PARAMETERS = {"profile": "toy", "dataset": "music11"}
-SCORES, CLIPS = "results/toy/scores/late-s0.csv", "results/toy/clips.csv"
+SCORES, CLIPS, UNNAMED = (f"results/toy/{name}" for name in ("scores/late-s0.csv", "clips.csv", "data/spans.csv"))
 SETUP = """import pandas as pd
 from avsep_lib import artifacts, parameters
 from avsep_lib.paths import project_root, results_root
 p = parameters.notebook_parameters("01_dataset", profile=profile, dataset=dataset)
 scores = results_root(profile) / "scores" / "late-s0.csv"
+(results_root(profile) / "data" / "spans.csv").read_text()
 table = pd.read_csv(scores)"""
 SAVE = """about = dict(profile=profile, inputs=[scores], parameters=p.model_dump())
 artifacts.save_table(table, "scores", caption="Scores.", **about)
@@ -76,6 +78,8 @@ def finished(tmp_path_factory):
     (root / "results/toy/scores").mkdir(parents=True)
     (root / CLIPS).write_text("clip\none\n")
     (root / SCORES).write_text("clip,sdr_db\n1,1.25\n2,3.5\n")
+    (root / "results/toy/data").mkdir()
+    (root / UNNAMED).write_text("start\n0\n")
     write_notebook(root, SETUP, SAVE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AVSEP_ROOT", str(root))
@@ -119,6 +123,23 @@ def test_a_sidecar_says_how_to_make_its_artefact(toy):
     assert {"settings_sha256", "lock_sha256"} <= set(recipe)
     assert re.fullmatch("[0-9a-f]{12}", sidecar["code"]["modules"]["avsep_lib.artifacts"])
     assert missing_parts(sidecar) == []
+
+
+def test_a_sidecar_names_what_was_opened_and_not_only_what_was_listed(toy):
+    assert set(read_json(toy / "figures/toy/tab_scores.json")["inputs"]) == {SCORES, UNNAMED}
+    (toy / UNNAMED).write_text("start\n1\n")
+    assert any(f"tab_scores: input {UNNAMED} is another one" in finding for finding in checked()[0].findings)
+
+
+def test_only_results_that_are_read_are_remembered(toy):
+    folder = toy / "results/toy"
+    reads.watch()
+    (folder / "clips.csv").read_text()
+    (folder / "new.csv").write_text("1")
+    (folder / "artifacts/tab_scores.csv").read_text()
+    (toy / "config/runs.csv").read_text()
+    reads.note([folder / "scores/late-s0.csv", folder / "gone.csv"])
+    assert reads.read_results("toy") == [folder / "clips.csv", folder / "scores/late-s0.csv"]
 
 
 def test_prose_and_outputs_of_a_notebook_are_no_code(toy):
@@ -211,7 +232,7 @@ def test_results_that_are_not_here_are_counted(toy):
     shutil.rmtree(toy / "results")
     result, lines = checked(n_rebuilt=1)
     assert result.findings == []
-    assert any("2 files that these artefacts rest on are not here" in text for text in result.unchecked)
+    assert any("3 files that these artefacts rest on are not here" in text for text in result.unchecked)
     assert any("1 of 1 rebuilds" in text for text in result.unchecked)
     assert any("not checked" in line for line in lines)
 

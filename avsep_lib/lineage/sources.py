@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from avsep_lib.lineage.crate import Made
 from avsep_lib.lineage.jobs import Job
@@ -28,7 +29,7 @@ def files_behind(paths: Iterable[str], jobs: Mapping[str, Made]) -> tuple[list[s
     while waiting:
         path = waiting.pop()
         reached.add(path)
-        if path in jobs:
-            names.add(jobs[path].name)
-            waiting |= set(jobs[path].read) - reached
+        if made := jobs.get(path) or next((jobs[str(p)] for p in Path(path).parents if str(p) in jobs), None):
+            names.add(made.name)  # a folder is one output
+            waiting |= set(made.read) - reached
     return sorted(reached), sorted(names)
