@@ -38,23 +38,18 @@ DIGITS = 12  # of the hash of one module in a sidecar
 def code_record() -> dict[str, Any]:
     """What code made a result: ``sha256`` of all ``modules``, and the first digits of each one's own hash.
 
-    Modules are the ``avsep_lib`` sources loaded in this process, and the style sheets beside them. The joint hash is over
-    the full ones; the short ones say later which module is another one.
+    Modules are the ``avsep_lib`` sources loaded in this process. The joint hash is over the full ones; the short ones say
+    later which module is another one.
     """
     sources = {}
     for name, module in sorted(sys.modules.items()):
         path = getattr(module, "__file__", None)
         if path and (name == "avsep_lib" or name.startswith("avsep_lib.")):
             sources[name] = sha256_file(path)
-            sources |= {f"{name}/{sheet.name}": sha256_file(sheet) for sheet in _sheets(Path(path))}
     return {
         "sha256": joint_hash(sources),
         "modules": {name: digest[:DIGITS] for name, digest in sorted(sources.items())},
     }
-
-
-def _sheets(source: Path) -> list[Path]:
-    return sorted(source.parent.glob("*.mplstyle")) if source.name == "__init__.py" else []
 
 
 def joint_hash(hashes: Mapping[str, str]) -> str:
@@ -66,9 +61,8 @@ def code_now(modules: Iterable[str]) -> dict[str, str]:
     """Full hashes of modules (named as in `code_record`) in this checkout; empty for one that is not there."""
     root, found = project_root(), {}
     for name in modules:
-        module, _, sheet = name.partition("/")
-        folder = root.joinpath(*module.split("."))
-        places = [folder / sheet] if sheet else [folder / "__init__.py", folder.with_suffix(".py")]
+        folder = root.joinpath(*name.split("."))
+        places = [folder / "__init__.py", folder.with_suffix(".py")]
         found[name] = next((sha256_file(path) for path in places if path.is_file()), "")
     return found
 

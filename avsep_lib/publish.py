@@ -62,14 +62,18 @@ def publish(profile: str, files: Mapping[str, list[str]], given: Mapping[str, Ma
     else:
         (target / "received.json").unlink(missing_ok=True)
     hashes = {Path(path).name: digest for path, digest in hash_files(source / name for name in names).items()}
-    write_records(profile, hashes)
-    copied += sum(_copy(record_folder(profile) / name, target / name) for name in RECORDS)
     write_json(results_root(profile) / "published.json", {"profile": profile, "files": hashes})
     return {
         "figures and tables": sum(n.endswith(".json") for n in names),
         "files copied": copied,
         "files removed": len(stale),
     }
+
+
+def publish_records(profile: str) -> int:
+    """Write the record of the run and the bill of materials, and copy them beside the figures; the files copied."""
+    write_records(profile, read_json(results_root(profile) / "published.json")["files"])
+    return sum(_copy(record_folder(profile) / name, figures_root(profile) / name) for name in RECORDS)
 
 
 def _check_complete(folder: Path, names: list[str]) -> None:
@@ -128,6 +132,7 @@ def main() -> None:
     plan = load_plan(profile)
     files = {stem: artifact_files((stem,)) for stem in drawn_notebooks(profile)}
     counts = publish(profile, files, {stem: json.loads(plan.notebook_json(stem)) for stem in files})
+    counts["records copied"] = publish_records(profile)
     print(f"figures/{profile}: " + ", ".join(f"{number} {what}" for what, number in counts.items()))
     if given.changes:
         from avsep_lib.changes.__main__ import show

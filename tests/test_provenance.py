@@ -23,7 +23,7 @@ from avsep_lib.lineage.lock import differences, read_lock
 from avsep_lib.lineage.record import write_records
 from avsep_lib.lineage.verify import verify
 from avsep_lib.paths import project_root
-from avsep_lib.publish import publish
+from avsep_lib.publish import publish, publish_records
 from avsep_lib.recipe import made_by, notebook_hash
 from avsep_lib.runner import run_notebook
 
@@ -69,6 +69,12 @@ def write_job(root: Path, name: str, read: list[str], written: str) -> None:
     path.write_text(json.dumps(record))
 
 
+def publish_toy() -> int:
+    """Figures, tables and records; the number of files copied."""
+    counts = publish("toy", {NOTEBOOK: FILES}, {NOTEBOOK: PARAMETERS})
+    return counts["files copied"] + publish_records("toy")
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A toy checkout: clips, scores made of them, and one notebook that was run and published."""
@@ -93,7 +99,7 @@ def finished(tmp_path_factory):
         write_job(root, "score/late-s0", [CLIPS, "requirements.lock"], SCORES)
         for name in FILES:
             write_job(root, f"notebooks/{NOTEBOOK}", [SCORES, "avsep_lib/files.py"], f"results/toy/artifacts/{name}")
-        publish("toy", {NOTEBOOK: FILES}, {NOTEBOOK: PARAMETERS})
+        publish_toy()
     return root
 
 
@@ -214,7 +220,7 @@ def test_a_job_that_read_something_else_than_its_maker_wrote_is_counted(toy):
     record = json.loads(path.read_text())
     record["input_checksums"][CLIPS] = "sha256:" + "0" * 64
     path.write_text(json.dumps(record))
-    publish("toy", {NOTEBOOK: FILES}, {NOTEBOOK: PARAMETERS})
+    publish_toy()
     assert any("1 inputs are not what the job before them wrote" in f for f in checked()[0].findings)
 
 
@@ -288,7 +294,7 @@ def test_a_rebuild_notices_what_the_files_alone_cannot_say(toy):
         sidecar["outputs"]["tab_scores.csv"] = sha256_file(table)
         write_json(folder / "tab_scores.json", sidecar)
     shutil.rmtree(toy / "results/toy/run")
-    publish("toy", {NOTEBOOK: FILES}, {NOTEBOOK: PARAMETERS})
+    publish_toy()
     assert checked()[0].findings == []
     result, _ = checked(n_rebuilt=1)
     assert any("tab_scores, made again: 2 of 3 files equal" in f and "8.25" in f for f in result.findings)
@@ -302,7 +308,7 @@ def test_an_input_that_no_sidecar_names_is_noticed(toy):
             sidecar = read_json(folder / f"{stem}.json")
             sidecar["made_by"]["notebook_sha256"] = notebook_hash(sidecar["made_by"]["notebook"])
             write_json(folder / f"{stem}.json", sidecar)
-    publish("toy", {NOTEBOOK: FILES}, {NOTEBOOK: PARAMETERS})
+    publish_toy()
     findings = checked(n_rebuilt=1)[0].findings
     assert len(findings) == 1
     assert "cannot be made again from its sidecar" in findings[0]
@@ -315,14 +321,14 @@ def test_a_sidecar_cannot_name_a_notebook_from_elsewhere(toy):
             sidecar = read_json(folder / f"{stem}.json")
             sidecar["made_by"]["notebook"] = "notebooks/../../evil.ipynb"
             write_json(folder / f"{stem}.json", sidecar)
-    publish("toy", {NOTEBOOK: FILES}, {NOTEBOOK: PARAMETERS})
+    publish_toy()
     assert any("is no notebook of this checkout" in f for f in checked(n_rebuilt=1)[0].findings)
 
 
 def test_the_record_of_an_unchanged_run_is_not_written_again(toy):
     listed = read_json(toy / "results/toy/published.json")["files"]
     before = (toy / "figures/toy" / CRATE).stat().st_mtime_ns
-    assert publish("toy", {NOTEBOOK: FILES}, {NOTEBOOK: PARAMETERS})["files copied"] == 0
+    assert publish_toy() == 0
     assert (toy / "figures/toy" / CRATE).stat().st_mtime_ns == before
     assert not write_records("toy", listed)
     write_job(toy, "score/late-s0", [CLIPS], SCORES)  # another input

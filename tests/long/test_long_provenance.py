@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from provenance_tools import EDITS, noticed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from provenance_tools import EDITS, noticed  # noqa: E402
+
 REBUILT, EDITED, SEED = 4, 240, 20261130
 
 
