@@ -7,6 +7,7 @@ from pathlib import Path
 from avsep_lib.config import Profile, known_profiles, load_profile, profile_runs
 from avsep_lib.errors import ConfigError, DataError
 from avsep_lib.paths import data_root, results_root
+from avsep_lib.reads import note
 
 
 def dataset_of(profile: Profile, name: str) -> str:
@@ -59,6 +60,7 @@ def require(profile: str, *names: str) -> list[Path]:
     if missing := [path for path in paths if not path.exists()]:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise DataError(f"{missing[0]}{more} is missing; run `make figures PROFILE={profile}` first, which makes it")
+    note(paths)
     return paths
 
 
