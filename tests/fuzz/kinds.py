@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fuzz import texts
+from fuzz import media, texts
 
-KINDS = texts.KINDS
+KINDS = texts.KINDS | media.KINDS

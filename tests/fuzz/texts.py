@@ -13,7 +13,6 @@ import json
 import math
 import os
 import re
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -849,4 +848,3 @@ KINDS = {
         Kind("audit CSV", _audit_csv),
     )
 }
-__all__ = ["KINDS", "Counter"]
