@@ -96,9 +96,28 @@ def _spoil(path: Path, rng: Random, head: int = 0) -> str:
 def wav(sound: np.ndarray, **lies: int) -> bytes:
     """A 16-bit WAV whose header says what `lies` say: rate, channels, bits, align, tag, data, riff."""
     data = (np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes()
-    said = {"tag": 1, "channels": 1, "rate": RATE, "bits": 16, "align": 2, "data": len(data), "riff": 36 + len(data)} | lies
-    form = struct.pack("<HHIIHH", said["tag"], said["channels"], said["rate"], (said["rate"] * 2) % 2**32, said["align"], said["bits"])
-    return b"RIFF" + struct.pack("<I", said["riff"]) + b"WAVEfmt " + struct.pack("<I", 16) + form + b"data" + struct.pack("<I", said["data"]) + data
+    said = {
+        "tag": 1,
+        "channels": 1,
+        "rate": RATE,
+        "bits": 16,
+        "align": 2,
+        "data": len(data),
+        "riff": 36 + len(data),
+    } | lies
+    form = struct.pack(
+        "<HHIIHH", said["tag"], said["channels"], said["rate"], (said["rate"] * 2) % 2**32, said["align"], said["bits"]
+    )
+    return (
+        b"RIFF"
+        + struct.pack("<I", said["riff"])
+        + b"WAVEfmt "
+        + struct.pack("<I", 16)
+        + form
+        + b"data"
+        + struct.pack("<I", said["data"])
+        + data
+    )
 
 
 # Lies of a WAV's header, and whether they can be accepted.
@@ -139,15 +158,17 @@ def _write_sound(path: Path, suffix: str, rng: Random) -> tuple[Path, str, str]:
 
 def _bad_samples(path: Path, rng: Random) -> tuple[str, str]:
     sound = np.stack([melody(1, SECONDS, RATE)] * 2, axis=1).astype(np.float64)
-    how = rng.choice(["nan", "inf", "huge", "one sample", "no sample", "silent", "opposite", "1 Hz off", "8 channels"])
+    how = rng.choice(["nan", "inf", "huge", "one sample", "no sample", "silent", "opposite", "8 channels"])
     at = rng.randrange(len(sound))
     if how in ("nan", "inf", "huge"):
         sound[at, 0] = {"nan": np.nan, "inf": -np.inf, "huge": 1e38}[how]
-    sound = {"one sample": sound[:1], "no sample": sound[:0], "silent": 0 * sound, "8 channels": np.tile(sound, 4)}.get(how, sound)
+    sound = {"one sample": sound[:1], "no sample": sound[:0], "silent": 0 * sound, "8 channels": np.tile(sound, 4)}.get(
+        how, sound
+    )
     if how == "opposite":
         sound[:, 1] *= -1
     soundfile.write(path, sound, RATE, subtype="FLOAT")
-    return how, "any" if how in ("huge", "1 Hz off", "8 channels", "one sample") else "refuse"
+    return how, "any" if how in ("huge", "8 channels", "one sample") else "refuse"
 
 
 def _measured(path: Path) -> dict:
@@ -190,6 +211,8 @@ def _sound(suffix: str, folder: Path, rng: Random) -> Case:
         "recording": (lambda: read_recording(path), _check_recording),
         "upload": (lambda: read_upload((f"../../{path.name}", _content(path)), read_recording), _check_recording),
     }[reader]
+    if "riff" in what and reader in ("recording", "upload"):
+        must = "any"  # of one's own recording, what is there is taken
     if what == "one sample":
         must = "any" if reader in ("recording", "upload", "measure") else "refuse"
     return Case(f"{reader}: {what}", read, (path.name,), check, must)
@@ -221,7 +244,24 @@ def _bomb() -> bytes:
 
 
 def _picture_lie(path: Path, rng: Random) -> tuple[str, str]:
-    how = rng.choice(["65535 x 65535", "0 x 0", "2**31", "bomb", "text bomb", "EPS", "SVG", "GIF", "RGBA", "16 bit", "CMYK", "one pixel", "exif", "TIFF"])
+    how = rng.choice(
+        [
+            "65535 x 65535",
+            "0 x 0",
+            "2**31",
+            "bomb",
+            "text bomb",
+            "EPS",
+            "SVG",
+            "GIF",
+            "RGBA",
+            "16 bit",
+            "CMYK",
+            "one pixel",
+            "exif",
+            "TIFF",
+        ]
+    )
     jpeg = (base() / "a.jpg").read_bytes()
     at = jpeg.index(b"\xff\xc0") + 5
     sizes = {"65535 x 65535": (65535, 65535), "0 x 0": (0, 0), "2**31": (2**31 - 1, 2**31 - 1)}
@@ -261,7 +301,9 @@ def _folder_measured(folder: Path) -> dict:
 
 
 def _check_picture(array: np.ndarray) -> None:
-    assert array.dtype == np.uint8 and array.ndim == 3 and 3 in (array.shape[0], array.shape[-1]), f"{array.dtype} {array.shape}"
+    assert array.dtype == np.uint8 and array.ndim == 3 and 3 in (array.shape[0], array.shape[-1]), (
+        f"{array.dtype} {array.shape}"
+    )
     assert 0 < array.size < 4e8, f"{array.size} values"
 
 
@@ -333,7 +375,23 @@ def _write_video(path: Path, rng: Random) -> tuple[str, str]:
 def _atom_lie(path: Path, rng: Random) -> str:
     """Change a number in one of the tables of an MP4: rates, durations, sizes, offsets, counts."""
     data = bytearray(path.read_bytes())
-    atom = rng.choice([b"mvhd", b"tkhd", b"mdhd", b"stts", b"stsc", b"stsz", b"stco", b"elst", b"avc1", b"mp4a", b"esds", b"avcC", b"ctts"])
+    atom = rng.choice(
+        [
+            b"mvhd",
+            b"tkhd",
+            b"mdhd",
+            b"stts",
+            b"stsc",
+            b"stsz",
+            b"stco",
+            b"elst",
+            b"avc1",
+            b"mp4a",
+            b"esds",
+            b"avcC",
+            b"ctts",
+        ]
+    )
     places = [i for i in range(len(data) - 4) if data[i : i + 4] == atom]
     if not places:
         return f"no {atom.decode()}"
@@ -357,7 +415,9 @@ def _check_decoded(found: dict) -> None:
     info = soundfile.info(found["folder"] / "audio.flac")
     assert info.samplerate == RATE and info.channels == 1 and 0 < info.frames, f"{info}"
     assert abs(info.frames / RATE - found["duration_s"]) < 1e-3 and found["duration_s"] < 1000, f"{found}"
-    assert 1 <= found["n_frames"] <= found["duration_s"] * FPS + 1, f"{found['n_frames']} pictures for {found['duration_s']} s"
+    assert 1 <= found["n_frames"] <= found["duration_s"] * FPS + 1, (
+        f"{found['n_frames']} pictures for {found['duration_s']} s"
+    )
     names = sorted(p.name for p in found["folder"].glob("*.jpg"))
     assert names == [f"{i + 1:06d}.jpg" for i in range(found["n_frames"])], f"{names}"
 
@@ -394,7 +454,11 @@ def _video(suffix: str, folder: Path, rng: Random) -> Case:
         "recording": (lambda: read_recording(path), _check_recording),
     }[reader]
     if reader == "track" and what in ("a pipe", "empty", "unreadable"):
-        must, read, check = "any", (lambda: read_recording(path)), _check_recording  # its caller looks at the file first
+        must, read, check = (
+            "any",
+            (lambda: read_recording(path)),
+            _check_recording,
+        )  # its caller looks at the file first
     return Case(f"{reader}: {what}", read, (path.name,), check, must)
 
 
@@ -449,7 +513,23 @@ def _spoiled_tensors(path: Path, rng: Random) -> tuple[str, str]:
     original = path.read_bytes()
     header, data = _parts(original)
     names = [name for name in header if name != "__metadata__"]
-    how = rng.choice(["bytes"] * 3 + ["length", "entry", "entry", "metadata", "metadata", "extra", "missing", "nan", "tail", "pickle", "twice", "same"])
+    how = rng.choice(
+        ["bytes"] * 3
+        + [
+            "length",
+            "entry",
+            "entry",
+            "metadata",
+            "metadata",
+            "extra",
+            "missing",
+            "nan",
+            "tail",
+            "pickle",
+            "twice",
+            "same",
+        ]
+    )
     must = "any"
     if how == "bytes":
         what = _spoil(path, rng)
@@ -483,7 +563,11 @@ def _spoiled_tensors(path: Path, rng: Random) -> tuple[str, str]:
         path.write_bytes(_joined(header, data))
         return f"without {last}", "any" if "features" in path.name else "refuse"
     if how == "nan":
-        floats = [n for n in names if header[n]["dtype"] == "F32" and header[n]["data_offsets"][1] > header[n]["data_offsets"][0]]
+        floats = [
+            n
+            for n in names
+            if header[n]["dtype"] == "F32" and header[n]["data_offsets"][1] > header[n]["data_offsets"][0]
+        ]
         at = header[rng.choice(floats)]["data_offsets"][0]
         value = struct.pack("<f", rng.choice([np.nan, np.inf, -np.inf]))
         path.write_bytes(_joined(header, data[:at] + value + data[at + 4 :]))
@@ -528,7 +612,9 @@ def _check_store(found: tuple) -> None:
     store, rows = found
     assert rows and isinstance(store.modality, str) and isinstance(store.encoder_key, str), "a store that says nothing"
     for clip_id, values in rows.items():
-        assert values.dtype == np.float32 and values.ndim == 2 and values.shape[1] == 512 and len(values), f"{clip_id} {values.shape}"
+        assert values.dtype == np.float32 and values.ndim == 2 and values.shape[1] == 512 and len(values), (
+            f"{clip_id} {values.shape}"
+        )
         assert np.isfinite(values).all(), f"{clip_id} is not finite"
         assert isinstance(store.key(clip_id), str), f"key {store.key(clip_id)!r}"
 
@@ -621,7 +707,9 @@ def _dataset(folder: Path, rng: Random) -> Case:
     else:
         path = root / "frames" / label / f"clip{number}" / "000002.jpg"
         what = _spoil(path, rng) if rng.random() < 0.5 else _picture_lie(path, rng)[0]
-    lines = [f"audio/{c}/clip{i}.wav,frames/{c}/clip{i},4" for i in range(12) for c in [("flute", "violin", "tuba")[i % 3]]]
+    lines = [
+        f"audio/{c}/clip{i}.wav,frames/{c}/clip{i},4" for i in range(12) for c in [("flute", "violin", "tuba")[i % 3]]
+    ]
     (root / "all.csv").write_text("\n".join(lines) + "\n")
     out = folder / "out"
 
@@ -637,8 +725,12 @@ def _dataset(folder: Path, rng: Random) -> Case:
         others = audit[audit.clip_id != f"clip{number}"]
         assert (others.status == "kept").all(), f"others are dropped: {others[others.status != 'kept'].detail.tolist()}"
         bad = audit[audit.clip_id == f"clip{number}"].iloc[0]
-        assert bad.status == "kept" or (bad.reason in PROBLEMS and bad.detail), f"dropped without a reason: {bad.to_dict()}"
-        assert np.isfinite(manifest[["n_frames", "fps", "sample_rate", "duration_s"]].to_numpy(float)).all(), "not finite"
+        assert bad.status == "kept" or (bad.reason in PROBLEMS and bad.detail), (
+            f"dropped without a reason: {bad.to_dict()}"
+        )
+        assert np.isfinite(manifest[["n_frames", "fps", "sample_rate", "duration_s"]].to_numpy(float)).all(), (
+            "not finite"
+        )
 
     return Case(f"{path.relative_to(root)}: {what}", read, ("audit.csv", f"clip{number}"), check)
 

@@ -193,14 +193,20 @@ def _table_text(rows: list[dict[str, str]]) -> bytes:
 
 def _columns_changed(rows: list[dict[str, str]], rng: Random) -> tuple[str, str, bytes]:
     """What was done to the columns, what must follow, and the table."""
-    how = rng.choice(["reordered", "one missing", "one too many", "one twice", "no header", "only the header", "semicolons"])
+    how = rng.choice(
+        ["reordered", "one missing", "one too many", "one twice", "no header", "only the header", "semicolons"]
+    )
     columns = list(rows[0])
     if how == "reordered":
         rng.shuffle(columns)
         return how, "any", _table_text([{c: row[c] for c in columns} for row in rows])
     if how == "one missing":
         gone = rng.choice(columns)
-        return f"without the column {gone}", "refuse", _table_text([{c: v for c, v in r.items() if c != gone} for r in rows])
+        return (
+            f"without the column {gone}",
+            "refuse",
+            _table_text([{c: v for c, v in r.items() if c != gone} for r in rows]),
+        )
     if how == "one too many":
         return how, "any", _table_text([row | {"more": "1"} for row in rows])
     text = _table_text(rows)
@@ -297,7 +303,9 @@ def finite(value: Any) -> bool:
         return all(map(finite, value.values()))
     if isinstance(value, list | tuple):
         return all(map(finite, value))
-    return not isinstance(value, int | float) or abs(value) < 1e18 or (isinstance(value, float) and math.isfinite(value))
+    return (
+        not isinstance(value, int | float) or abs(value) < 1e18 or (isinstance(value, float) and math.isfinite(value))
+    )
 
 
 # The manifest
@@ -307,7 +315,14 @@ def manifest_rows() -> list[dict[str, str]]:
     """Six clips of three classes."""
     rows = []
     for i, (label, split) in enumerate(
-        [("flute", "train"), ("violin", "train"), ("flute|violin", "train"), ("flute", "val"), ("NA", "test"), ("tuba", "pretrain")]
+        [
+            ("flute", "train"),
+            ("violin", "train"),
+            ("flute|violin", "train"),
+            ("flute", "val"),
+            ("NA", "test"),
+            ("tuba", "pretrain"),
+        ]
     ):
         rows.append(
             {"clip_id": f"clip{i}", "video_id": f"video{i}", "labels": label, "split": split, "audio": f"audio/clip{i}.wav",
@@ -324,7 +339,9 @@ def check_manifest_table(table: pd.DataFrame) -> None:
     assert len(table), "no clip"
     assert table.clip_id.is_unique, "a clip twice"
     for column in ("clip_id", "video_id", "labels", "audio", "frames"):
-        assert table[column].map(lambda v: isinstance(v, str) and v.strip() != "" and "\0" not in v).all(), f"an empty {column}"
+        assert table[column].map(lambda v: isinstance(v, str) and v.strip() != "" and "\0" not in v).all(), (
+            f"an empty {column}"
+        )
     assert set(table.split) <= set(SPLITS), "an unknown split"
     for labels in table.labels:
         parts = labels.split("|")
@@ -398,7 +415,10 @@ def _spoiled_lines(path: Path, lines: list[list[str]], rng: Random) -> tuple[str
     how = rng.choice(["cell", "cell", "cell", "text", "text", "file", "same", "width"])
     lines = [list(line) for line in lines]
     if how == "cell":
-        column, cell = rng.randrange(len(lines[0])), rng.choice([*CELLS, "../../outside.wav", "clip0\x00.wav", "audio", "."])
+        column, cell = (
+            rng.randrange(len(lines[0])),
+            rng.choice([*CELLS, "../../outside.wav", "clip0\x00.wav", "audio", "."]),
+        )
         rng.choice(lines)[column] = cell
         what, must = f"column {column} = {cell[:30]!r}", "any"
     elif how == "width":
@@ -450,7 +470,18 @@ def _vggsound(folder: Path, rng: Random) -> Case:
 
 
 MUSIC_FORBIDDEN: dict[tuple, tuple] = {
-    ("videos",): (None, [], 1, "x", {"flute": None}, {"flute": "id"}, {"flute": {"a": 1}}, {}, {"NA": ["a"]}, {"a|b": ["x"]}),
+    ("videos",): (
+        None,
+        [],
+        1,
+        "x",
+        {"flute": None},
+        {"flute": "id"},
+        {"flute": {"a": 1}},
+        {},
+        {"NA": ["a"]},
+        {"a|b": ["x"]},
+    ),
     ("videos", "flute"): (None, 1, "x", {}),
 }
 
@@ -485,7 +516,13 @@ def _dataset(folder: Path, rng: Random) -> Case:
     path = folder / "own.yaml"
     (folder / "all.csv").write_text("a/b.wav,c,3\n")
     what, must = _tree_case(path, DATASET, DATASET_FORBIDDEN, rng, dump_yaml)
-    return Case(what, lambda: read_dataset(str(path), folder, "profile"), ("own.yaml", "nowhere", "circle"), check_settings, must)
+    return Case(
+        what,
+        lambda: read_dataset(str(path), folder, "profile"),
+        ("own.yaml", "nowhere", "circle"),
+        check_settings,
+        must,
+    )
 
 
 # Profiles and runs
@@ -518,7 +555,9 @@ def read_profile(folder: Path) -> tuple[Profile, list]:
 def check_profile_read(found: tuple[Profile, list]) -> None:
     """Finite numbers, and sizes that fit together."""
     profile, runs = found
-    dumped = {name: to_dict(getattr(profile, name)) for name in ("audio", "mixtures", "model", "training", "evaluation")}
+    dumped = {
+        name: to_dict(getattr(profile, name)) for name in ("audio", "mixtures", "model", "training", "evaluation")
+    }
     dumped |= {name: to_dict(dataset) for name, dataset in profile.datasets.items()}
     encoders = (profile.encoders, *profile.encoders_of.values())
     dumped["encoders"] = [to_dict(part) for section in encoders for part in (section.image, section.audio)]
@@ -661,7 +700,11 @@ def _parameter_set(folder: Path, rng: Random) -> Case:
     def check(found: Any) -> None:
         dumped = found.model_dump()
         assert finite(dumped), f"{dumped}"
-        assert all(isinstance(dumped[k], str) and re.fullmatch(r"[\w@=.-]+", dumped[k]) for k in dumped if k not in ("seed", "n_bootstrap"))
+        assert all(
+            isinstance(dumped[k], str) and re.fullmatch(r"[\w@=.-]+", dumped[k])
+            for k in dumped
+            if k not in ("seed", "n_bootstrap")
+        )
 
     return Case(f"{stem}: {what}", read, ("parameter", "--parameters"), check, must)
 
@@ -671,7 +714,14 @@ def _parameter_set(folder: Path, rng: Random) -> Case:
 
 def _mixture_rows() -> list[dict[str, str]]:
     return [
-        {"mixture_id": f"t{i:05d}", "source": str(j), "clip_id": f"clip{i + j}", "start_s": "0.5", "frame": "3", "gain": "1.0"}
+        {
+            "mixture_id": f"t{i:05d}",
+            "source": str(j),
+            "clip_id": f"clip{i + j}",
+            "start_s": "0.5",
+            "frame": "3",
+            "gain": "1.0",
+        }
         for i in range(3)
         for j in range(2)
     ]
@@ -718,7 +768,11 @@ def _clip_store(folder: Path, rng: Random) -> Case:
         forbidden = {"start": (*number, "550"), "n_samples": (*number, "0", "601"), "clip_id": ("", "clip1")}
         what, must = _table_case(path, rows, forbidden, rng)
     elif part == "clips.json":
-        forbidden = {("sample_rate",): (None, 0, -1, "x", 1.5, NAN, True), ("root",): (None, 1, []), ("n_clips",): (7, 0)}
+        forbidden = {
+            ("sample_rate",): (None, 0, -1, "x", 1.5, NAN, True),
+            ("root",): (None, 1, []),
+            ("n_clips",): (7, 0),
+        }
         what, must = _tree_case(path, json.loads(path.read_text()), forbidden, rng, dump_json)
     else:
         what, must = _spoiled_npy(path, rng)
@@ -808,14 +862,19 @@ def _canaries(folder: Path, rng: Random) -> Case:
 
     def check_read(entries: list) -> None:
         assert entries, "no check"
-        assert all(isinstance(e["passed"], bool) and isinstance(e["name"], str) for e in entries), "a check that says nothing"
+        assert all(isinstance(e["passed"], bool) and isinstance(e["name"], str) for e in entries), (
+            "a check that says nothing"
+        )
 
     return Case(what, lambda: canary_entries(path), ("canaries.json",), check_read, must)
 
 
 def _audit_csv(folder: Path, rng: Random) -> Case:
     path = folder / "audit.csv"
-    rows = [{"clip_id": f"clip{i}", "labels": "flute", "split": "test", "status": s} for i, s in enumerate(("kept", "dropped"))]
+    rows = [
+        {"clip_id": f"clip{i}", "labels": "flute", "split": "test", "status": s}
+        for i, s in enumerate(("kept", "dropped"))
+    ]
     what, must = _table_case(path, rows, {"status": ("", "Dropped", "gone")}, rng)
     return Case(
         what, lambda: absent_clips(path), ("audit.csv",),
