@@ -74,10 +74,8 @@ class Latents:
             if not path.is_file():
                 raise OSError("no such file")
             with safe_open(path, framework="numpy") as file:
-                header, shapes = (
-                    json.loads(file.metadata()["latents"]),
-                    {n: file.get_slice(n).get_shape() for n in file.keys()},
-                )  # noqa: SIM118 - not a dict
+                header, names = json.loads(file.metadata()["latents"]), list(file.keys())
+                shapes = {name: file.get_slice(name).get_shape() for name in names}
             return cls(path, *_from_header(header, shapes))
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise DataError(f"latents {path} cannot be read ({error}); run `make figures`, which writes them") from None

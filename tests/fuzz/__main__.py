@@ -16,7 +16,7 @@ def main() -> None:
     wanted = range(int(first), int(stop) if stop else int(first) + 1)
     names = list(KINDS) if name == "all" else [name]
     counts: Counter = Counter()
-    for result in run(KINDS, [(n, i) for n in names for i in wanted]):
+    for result in run((n, i) for n in names for i in wanted):
         counts[result.kind, result.verdict] += 1
         if result.verdict not in GOOD or not stop:
             print(result, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from fuzz import media, texts
+from fuzz import media, planted, texts
 
 KINDS = texts.KINDS | media.KINDS
+PLANTED = planted.KINDS

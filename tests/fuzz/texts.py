@@ -13,7 +13,9 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,8 +23,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from fuzz.mutate import CELLS, FILE_STATES, VALUES, spoiled_file, spoiled_text, spoiled_tree, with_value
-from fuzz.watch import Case, Kind
 
 from avsep_lib.audit.data import load_audit
 from avsep_lib.claims.schema import load_claims
@@ -40,6 +40,8 @@ from avsep_lib.report.canaries import canary_entries
 from avsep_lib.runner import _parameters
 from avsep_lib.settings import from_dict, to_dict
 from avsep_lib.tables.inputs import load_scores
+from fuzz.mutate import CELLS, FILE_STATES, VALUES, spoiled_file, spoiled_text, spoiled_tree, with_value
+from fuzz.watch import Case, Kind
 
 ROOT = Path(__file__).resolve().parents[2]
 NAN, INF = float("nan"), float("inf")
@@ -884,6 +886,45 @@ def _audit_csv(folder: Path, rng: Random) -> Case:
 
 def _require(true: bool, otherwise: str) -> None:
     assert true, otherwise
+
+
+def forbidden(folder: Path) -> Iterator[Case]:
+    """Every example of what the schema forbids, one by one."""
+    for number, (name, rows, examples, read) in enumerate((
+        ("manifest.csv", manifest_rows(), MANIFEST_FORBIDDEN, read_manifest),
+        ("published.csv", _published_rows(), PUBLISHED_FORBIDDEN, load_published),
+        ("runs.csv", RUNS, RUNS_FORBIDDEN, None),
+    )):  # fmt: skip
+        for column, cells in examples.items():
+            for cell in cells:
+                home = Path(tempfile.mkdtemp(prefix=f"{number}-", dir=folder))
+                data = _table_text([rows[0] | {column: cell}, *rows[1:]])
+                if read is None:
+                    _project(home, runs=data)
+                    yield Case(
+                        f"{name}: {column} = {cell[:30]!r}", partial(read_profile, home), (name, "run '"), must="refuse"
+                    )
+                else:
+                    (home / name).write_bytes(data)
+                    yield Case(f"{name}: {column} = {cell[:30]!r}", partial(read, home / name), (name,), must="refuse")
+    for place, values in PROFILE_FORBIDDEN.items():
+        for value in values:
+            home = Path(tempfile.mkdtemp(dir=folder))
+            _project(home, dump_yaml(with_value(profile_tree(), place, value)))
+            what = f"profile: {'.'.join(place)} = {str(value)[:40]!r}"
+            yield Case(what, partial(read_profile, home), ("x.yaml", "profile '", "run '"), must="refuse")
+    for place, values in DATASET_FORBIDDEN.items():
+        for value in values:
+            home = Path(tempfile.mkdtemp(dir=folder))
+            (home / "all.csv").write_text("a/b.wav,c,3\n")
+            (home / "own.yaml").write_bytes(dump_yaml(with_value(DATASET, place, value)))
+            what = f"dataset: {'.'.join(place)} = {str(value)[:40]!r}"
+            yield Case(what, partial(read_dataset, str(home / "own.yaml"), home, "p"), ("own.yaml",), must="refuse")
+    for name, values in PARAMETERS_FORBIDDEN.items():
+        stems = [s for s in NOTEBOOKS if name in NOTEBOOKS[s].model_fields] or list(NOTEBOOKS)[:1]
+        for value in values:
+            what = f"notebook parameters: {name} = {str(value)[:40]!r}"
+            yield Case(what, partial(notebook_parameters, stems[0], **{name: value}), ("parameter",), must="refuse")
 
 
 KINDS = {

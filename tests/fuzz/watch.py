@@ -59,7 +59,6 @@ class Kind:
 
     name: str
     make: Callable[[Path, Random], Case]
-    setup: Callable[[Path], None] | None = None  # makes what all its cases begin with, once per process
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,8 @@ def make(kind: Kind, number: int, folder: Path) -> Case:
     return kind.make(folder, Random(f"{kind.name}/{number}"))
 
 
-def run(kinds: dict[str, Kind], cases: Iterable[tuple[str, int]], limit_s: float = LIMIT_S) -> Iterator[Result]:
-    """Results of the cases, in their order; `kinds` are found again in the other process by `module:name`."""
+def run(cases: Iterable[tuple[str, int]], limit_s: float = LIMIT_S) -> Iterator[Result]:
+    """Results of the cases (name in `fuzz.kinds`, number), in their order."""
     worker = None
     try:
         for name, number in cases:
@@ -191,10 +190,9 @@ class _Worker:
 def _work(pipe: Any, path: list[str]) -> None:
     """The other process."""
     sys.path[:] = path
-    from fuzz.kinds import KINDS
+    from fuzz.kinds import KINDS, PLANTED
 
     _limit_memory()
-    ready: set[str] = set()
     pipe.send("ready")
     with tempfile.TemporaryDirectory(prefix="bad-inputs-") as home:
         while True:
@@ -202,10 +200,7 @@ def _work(pipe: Any, path: list[str]) -> None:
                 name, number = pipe.recv()
             except EOFError:
                 return
-            kind = KINDS[name]
-            if name not in ready and kind.setup:
-                kind.setup(Path(home))
-            ready.add(name)
+            kind = (KINDS | PLANTED)[name]
             folder = Path(tempfile.mkdtemp(dir=home))
             case = make(kind, number, folder)
             pipe.send(case.what)
