@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import Any
 
 from avsep_lib.errors import AvsepError
 from avsep_lib.files import read_json
+from avsep_lib.text_files import parse_json
 
 
 def json_argument(text: str) -> Any:
     """Argument type: JSON written out (the workflow does), or the path of a JSON file (people do)."""
     try:
-        return json.loads(text) if text.lstrip().startswith(("{", "[")) else read_json(Path(text))
-    except (json.JSONDecodeError, AvsepError) as error:
+        return parse_json(text) if text.lstrip().startswith(("{", "[")) else read_json(Path(text))
+    except (ValueError, AvsepError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} is neither JSON nor a readable JSON file: {error}") from None
 
 

@@ -13,19 +13,21 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import pandas as pd
-import soundfile
 import soxr
 
 from avsep_lib.cli import run_main
 from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path, read_json, sha256_file, write_json
 from avsep_lib.jobs import in_order, with_progress
-from avsep_lib.manifest import read_manifest
+from avsep_lib.manifest import COLUMNS as MANIFEST
+from avsep_lib.manifest import TEXT, check_manifest, read_manifest
 from avsep_lib.signals import is_silent
 from avsep_lib.sound_files import read_sound
+from avsep_lib.text_files import check_numbers, read_table
 from avsep_lib.waveform_file import WaveformWriter
 
 
@@ -48,14 +50,12 @@ def read_audio(path: Path, sample_rate: int, expected_s: float, sha256: str = ""
     DataError
         Missing, unreadable, changed, truncated, silent or non-finite audio.
     """
-    if not path.exists():
-        raise DataError(f"audio {path} is missing; rebuild the dataset or drop its row from the manifest")
+    if not path.is_file():
+        what = "no regular file" if path.exists() else "missing"
+        raise DataError(f"audio {path} is {what}; rebuild the dataset or drop its row from the manifest")
     if sha256 and sha256_file(path) != sha256:
         raise DataError(f"audio {path} is not the file the manifest describes (SHA-256 differs); rebuild the manifest")
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError:
-        samples, rate = read_sound(path)  # FFmpeg reads more; what neither can read is a DataError
+    samples, rate = read_sound(path)  # in blocks, because a damaged header may promise any length
     if len(samples) < (expected_s - 0.05) * rate:
         found = len(samples) / rate
         raise DataError(f"audio {path} is truncated: {found:.2f} s of {expected_s:.2f} s; replace it or drop its row")
@@ -65,9 +65,6 @@ def read_audio(path: Path, sample_rate: int, expected_s: float, sha256: str = ""
     if is_silent(waveform):
         raise DataError(f"audio {path} is silent; drop its row from the manifest")
     return soxr.resample(waveform, rate, sample_rate, quality="VHQ") if rate != sample_rate else waveform
-
-
-TEXT = dict.fromkeys(("clip_id", "video_id", "labels", "split", "audio", "frames", "sha256"), str)
 
 
 @dataclass(frozen=True)
@@ -83,11 +80,13 @@ class ClipStore:
     def open(cls, folder: str | Path) -> ClipStore:
         """Open a store; DataError when it is absent or incomplete."""
         folder = Path(folder)
-        info = read_json(folder / "clips.json")
-        try:
-            table = pd.read_csv(folder / "clips.csv", dtype=TEXT, keep_default_na=False)  # a class may be called NA
-        except (OSError, ValueError) as error:
-            raise _incomplete(folder / "clips.csv", error) from None
+        info = _checked_info(folder / "clips.json")
+        way_out = f"delete {folder} and run `make figures`, which writes it"
+        columns = (*MANIFEST, "start", "n_samples")
+        table = read_table(
+            folder / "clips.csv", columns, TEXT, missing=False, way_out=way_out
+        )  # a class may be called NA
+        _check_clips(table, folder / "clips.csv", info["n_clips"])
         table = table.set_index("clip_id", drop=False)
         return cls(folder, table, info["sample_rate"], (folder / info["root"]).resolve())
 
@@ -95,8 +94,10 @@ class ClipStore:
     def _flat(self) -> np.ndarray:
         path = self.folder / "waveforms.npy"
         try:
-            return np.load(path, mmap_mode="r")
-        except (OSError, ValueError) as error:
+            if not path.is_file():
+                raise ValueError("no such file")
+            return _checked(np.lib.format.open_memmap(path, mode="r"), int(self._spans[1].sum()))
+        except (OSError, ValueError, OverflowError, SyntaxError, TokenError) as error:  # of a header that is no header
             raise _incomplete(path, error) from None
 
     @cached_property
@@ -133,6 +134,31 @@ class ClipStore:
     def frame_path(self, clip_id: str, index: int) -> Path:
         """Path of frame `index` (0-based) of a clip."""
         return self.root / self.row(clip_id).frames / f"{index + 1:06d}.jpg"
+
+
+def _checked_info(path: Path) -> dict:
+    """Contents of ``clips.json``."""
+    info = read_json(path, "sample_rate", "root", "n_clips")
+    for key, kind in (("sample_rate", int), ("root", str), ("n_clips", int)):
+        if not isinstance(info[key], kind) or isinstance(info[key], bool) or (kind is int and info[key] < 1):
+            raise DataError(f"{path}: {key} is {info[key]!r}; delete {path.parent} and run `make figures`")
+    return info
+
+
+def _check_clips(table: pd.DataFrame, path: Path, n_clips: int) -> None:
+    """DataError unless the clips are as many as were written, and lie one after the other."""
+    check_manifest(table, str(path))
+    check_numbers(table, str(path), {"start": (0, 1e15), "n_samples": (1, 1e12)}, ("start", "n_samples"), key="clip_id")
+    ends = table.n_samples.astype(int).cumsum()
+    if len(table) != n_clips or not (table.start.astype(int) == ends - table.n_samples).all():
+        raise DataError(f"{path} does not list {n_clips} clips one after the other; delete {path.parent} and run again")
+
+
+def _checked(samples: np.ndarray, n_samples: int) -> np.ndarray:
+    """The samples; ValueError unless they are `n_samples` float32."""
+    if samples.dtype != np.float32 or samples.shape != (n_samples,):
+        raise ValueError(f"{samples.dtype} {samples.shape}, not {n_samples} float32")
+    return samples
 
 
 def _incomplete(path: Path, error: Exception) -> DataError:

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from avsep_lib.embedded.settings import EmbeddedSettings
@@ -33,6 +32,7 @@ from avsep_lib.settings import (
     TrainingSettings,
     from_dict,
 )
+from avsep_lib.text_files import parse_yaml, read_text, read_yaml
 
 # Decided by a row's own columns, or for all runs of a profile at once: frames and embeddings are computed once, and
 # test pairs and the size of the pool are what makes two runs comparable.
@@ -55,7 +55,9 @@ class Profile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     name: str
     hub: Literal["offline", "online"] = "offline"
-    seeds: list[int] = Field(min_length=1)  # rows of runs.csv with other seeds are left out
+    seeds: list[Annotated[int, Field(ge=0, lt=10**9)]] = Field(
+        min_length=1
+    )  # rows of runs.csv with other seeds are left out
     leave_out: list[str] = []  # run ids of runs.csv not trained here; * stands for anything
     steps_of: dict[str, int] = {}  # run ids (with *) that are trained for fewer steps than training.steps
     datasets: dict[str, EmbeddedSettings | RecordedSettings] = Field(min_length=1)
@@ -66,7 +68,7 @@ class Profile(BaseModel):
     model: ModelSettings
     training: TrainingSettings
     evaluation: EvaluationSettings
-    notebook_minutes: Annotated[float, Field(gt=0)] = 10.0  # time budget of one notebook
+    notebook_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0  # time budget of one notebook
 
     def encoders_for(self, dataset: str) -> EncoderSection:
         """Encoder settings of a dataset (a data key such as ``music11@sample_rate=16000`` counts as its dataset)."""
@@ -158,18 +160,19 @@ def _profile_path(name: str) -> Path:
 
 def profile_data(name: str, heirs: tuple[str, ...] = ()) -> dict:
     """The YAML of a profile, on top of that of the profile it is `based_on`: whole sections replace whole sections."""
+    if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
+        raise ConfigError(f"profile {name!r}: the name of a file in config, without folder and suffix, is needed")
     path = _profile_path(name)
     if not path.exists():
         raise ConfigError(f"profile {name!r}: no {path.name} in config; known profiles: {', '.join(known_profiles())}")
-    try:
-        data = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of keys, got {type(data).__name__}")
-    base = data.pop("based_on", None)
-    if base is None:
+    if odd := [key for key in data if not isinstance(key, str)]:
+        raise ConfigError(f"{path}: key {odd[0]!r} is no text; see config/README.md for the keys")
+    if "based_on" not in data:
         return data
+    base = data.pop("based_on")
     if not isinstance(base, str) or base in (*heirs, name):
         raise ConfigError(f"{path}: based_on is {base!r}; name another profile, which is not based on this one")
     return profile_data(base, (*heirs, name)) | data
@@ -185,6 +188,8 @@ def check_profile(data: dict, place: str, name: str) -> Profile:
         raise ConfigError(f"{place}: {problems}; see config/README.md for the keys") from None
     if profile.name != name:
         raise ConfigError(f"{place}: name is {profile.name!r}; it must equal the file name, {name!r}")
+    if len(set(profile.seeds)) < len(profile.seeds):
+        raise ConfigError(f"{place}: seeds are {profile.seeds}; name each once")
     _check_shapes(profile, place)
     return profile
 
@@ -219,11 +224,17 @@ def _typed_dataset(data: Any, place: str) -> EmbeddedSettings | RecordedSettings
 
 
 def _merged(encoders: dict, changes: dict) -> dict:
-    """The common encoder settings with the keys that a dataset changes."""
+    """The common encoder settings with the keys that a dataset changes; from_dict is told what is no mapping."""
+    if not isinstance(changes, dict) or not all(isinstance(keys, dict) for keys in changes.values()):
+        return changes
+    if not all(isinstance(encoders.get(modality, {}), dict) for modality in changes):
+        return encoders
     return encoders | {modality: encoders.get(modality, {}) | keys for modality, keys in changes.items()}
 
 
-def _typed_encoders(data: dict, place: str) -> dict:
+def _typed_encoders(data: Any, place: str) -> dict:
+    if not isinstance(data, dict):
+        raise ConfigError(f"{place}: expected a mapping with the keys image and audio, got {data!r}")
     kinds = {"image": ImageEncoderSettings, "audio": AudioEncoderSettings}
     return {k: from_dict(kinds[k], v, f"{place}.{k}") if k in kinds else v for k, v in data.items()}
 
@@ -295,6 +306,8 @@ def _parse_switches(text: str, place: str) -> dict[str, str]:
         key, separator, value = item.partition("=")
         if not separator or not value:
             raise ConfigError(f"{place}: switch {item!r} is not of the form key=value")
+        if key.strip() in switches:
+            raise ConfigError(f"{place}: switch {key.strip()!r} is given twice")
         switches[key.strip()] = value.strip()
     return switches
 
@@ -302,7 +315,7 @@ def _parse_switches(text: str, place: str) -> dict[str, str]:
 def _parse_run(row: dict[str, str], place: str) -> Run:
     if row["alignment"] not in ("yes", "no"):
         raise ConfigError(f"{place}: alignment is {row['alignment']!r}; write yes or no")
-    if not row["seed"].isdigit():
+    if not re.fullmatch("[0-9]{1,9}", row["seed"]):
         raise ConfigError(f"{place}: seed is {row['seed']!r}; write a non-negative integer")
     if not row["run_id"].endswith(f"-s{row['seed']}"):
         raise ConfigError(f"{place}: run_id {row['run_id']!r} must end in -s{row['seed']}, the row's seed")
@@ -312,8 +325,11 @@ def _parse_run(row: dict[str, str], place: str) -> Run:
 
 def _read_rows(path: Path) -> Iterator[dict[str, str]]:
     """Rows of ``runs.csv`` as text; what follows a # is a comment. (pandas would make every planning half as slow again.)"""
-    lines = (line.partition("#")[0] for line in path.read_text().splitlines())
-    header, *rows = [*csv.reader(line for line in lines if line.strip())] or [[]]
+    lines = (line.partition("#")[0] for line in read_text(path, ConfigError).splitlines())
+    try:
+        header, *rows = [*csv.reader((line for line in lines if line.strip()), strict=True)] or [[]]
+    except csv.Error as error:
+        raise ConfigError(f"{path}: not a CSV table ({error})") from None
     if header != RUN_COLUMNS:
         raise ConfigError(f"{path}: columns are {header}; expected {RUN_COLUMNS}")
     for i, row in enumerate(rows, start=1):
@@ -338,6 +354,8 @@ def load_runs(path: Path | None = None) -> list[Run]:
     runs = [_parse_run(row, f"{path} row {i}") for i, row in enumerate(_read_rows(path), start=1)]
     seen: dict[tuple, str] = {}
     for run in runs:
+        if not re.fullmatch(r"\w[\w.-]*-s[0-9]+", run.run_id, re.ASCII):
+            raise ConfigError(f"{path}: run_id {run.run_id!r}: use letters, digits, '_', '-' and '.', and -s<seed>")
         for key in ((run.run_id,), (run.row, run.dataset, run.seed)):
             if key in seen:
                 same = "occurs twice" if seen[key] == run.run_id else f"is the same row and seed as {seen[key]!r}"
@@ -411,7 +429,7 @@ def switched_sections(profile: Profile, run: Run) -> dict:
                 f"run {run.run_id!r}: {key!r} cannot be switched; fusion, backbone and seed are columns of runs.csv, "
                 "frame_size, embedding_dim, pool_size and features belong to the profile"
             )
-        changes[owners[0]][key] = yaml.safe_load(text)
+        changes[owners[0]][key] = parse_yaml(text, f"run {run.run_id!r}: switch {key!r}")
     return {
         name: from_dict(type(section), dataclasses.asdict(section) | changes[name], f"run {run.run_id!r}: {name}")
         for name, section in sections.items()

@@ -4,9 +4,16 @@ Every error the suite raises on purpose derives from `AvsepError`, so that a com
 and exit non-zero, while a genuine bug still shows its traceback.
 """
 
+LONGEST = 2500  # characters of a message; a value of a broken file may have millions
+
 
 class AvsepError(Exception):
     """Base class: something a user can mend."""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        left_out = len(text) - LONGEST
+        return text if left_out <= 0 else f"{text[: LONGEST - 500]} [{left_out:,} characters] {text[-500:]}"
 
 
 class ConfigError(AvsepError):

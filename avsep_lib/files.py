@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from avsep_lib.errors import DataError
+from avsep_lib.text_files import parse_json, read_text
 
 
 @contextlib.contextmanager
@@ -62,11 +63,14 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text)
 
 
-def read_json(path: str | os.PathLike) -> Any:
-    """Read JSON; a missing or broken file is a `DataError` that names it."""
+def read_json(path: str | os.PathLike, *keys: str) -> Any:
+    """Read JSON; a missing or broken file is a `DataError` that names it, as is one without one of the `keys`."""
+    text = read_text(path, way_out="`make figures` writes it")
     try:
-        return json.loads(Path(path).read_text())
-    except FileNotFoundError:
-        raise DataError(f"{path} is missing; `make figures` writes it") from None
-    except json.JSONDecodeError as error:
+        value = parse_json(text)
+    except ValueError as error:
         raise DataError(f"{path} is not valid JSON ({error}); delete it and run `make figures` again") from None
+    if keys and (not isinstance(value, dict) or (missing := [key for key in keys if key not in value])):
+        lacks = f"lacks {', '.join(missing)}" if isinstance(value, dict) else "is no JSON object"
+        raise DataError(f"{path} {lacks}; delete it and run `make figures` again")
+    return value

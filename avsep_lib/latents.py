@@ -69,13 +69,16 @@ class Latents:
     @classmethod
     def open(cls, path: str | Path) -> Latents:
         """Open a file; DataError when it is missing, truncated or of another format."""
+        path = Path(path)
         try:
+            if not path.is_file():
+                raise OSError("no such file")
             with safe_open(path, framework="numpy") as file:
-                header = json.loads(file.metadata()["latents"])
-        except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+                header, names = json.loads(file.metadata()["latents"]), list(file.keys())
+                shapes = {name: file.get_slice(name).get_shape() for name in names}
+            return cls(path, *_from_header(header, shapes))
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise DataError(f"latents {path} cannot be read ({error}); run `make figures`, which writes them") from None
-        runs = pd.DataFrame(header["runs"], columns=["name", "row", "seed"]).set_index("name")
-        return cls(Path(path), runs, header["items"])
 
     def items(self, group: str) -> pd.DataFrame:
         """Items of a group in row order: `item`, `split`, `labels`, `videos`, and `preset_role` for solos."""
@@ -85,6 +88,19 @@ class Latents:
         """Vectors of one representation, float32 (n_items, dimensions)."""
         with safe_open(self.path, framework="numpy") as file:
             return file.get_tensor(f"{name}/{group}")
+
+
+def _from_header(header: dict, shapes: dict[str, list[int]]) -> tuple[pd.DataFrame, dict[str, dict[str, list]]]:
+    """Runs and items of a file; ValueError unless every tensor has a row for each item of its group."""
+    runs = pd.DataFrame(header["runs"], columns=["name", "row", "seed"]).set_index("name")
+    sizes = {group: len(pd.DataFrame(columns)) for group, columns in header["items"].items()}
+    for name, shape in shapes.items():
+        run, _, group = name.rpartition("/")
+        if run not in runs.index or len(shape) != 2 or shape[0] != sizes.get(group):
+            raise ValueError(f"{name} of shape {shape} is not what its index says")
+    if not all(any(name.startswith(f"{run}/") for name in shapes) for run in runs.index) or not runs.index.is_unique:
+        raise ValueError("its index lists other representations than it holds")
+    return runs, header["items"]
 
 
 def solo_items(store: ClipStore, provenance: Path) -> pd.DataFrame:

@@ -19,10 +19,12 @@ from avsep_lib.cli import json_argument, run_main
 from avsep_lib.clips import ClipStore
 from avsep_lib.errors import DataError, LeakageError
 from avsep_lib.files import atomic_path, read_json, sha256_file, write_json
-from avsep_lib.manifest import is_solo, label_list
+from avsep_lib.manifest import SPLITS, is_solo, label_list
 from avsep_lib.settings import AudioSettings, MixtureSettings, from_dict
+from avsep_lib.text_files import check_numbers, read_table
 
 LISTS = ("pool", "val", "test")
+LIST_COLUMNS = ["mixture_id", "source", "clip_id", "start_s", "frame", "gain"]
 
 
 class _Clips:
@@ -58,7 +60,7 @@ def _centre_source(clips: _Clips, i: int, clip_s: float) -> tuple:
 
 def _tidy(mixtures: list[tuple[tuple, ...]], prefix: str) -> pd.DataFrame:
     rows = [(f"{prefix}{i:05d}", j, *source) for i, sources in enumerate(mixtures) for j, source in enumerate(sources)]
-    return pd.DataFrame(rows, columns=["mixture_id", "source", "clip_id", "start_s", "frame", "gain"])
+    return pd.DataFrame(rows, columns=LIST_COLUMNS)
 
 
 class _Partners:
@@ -263,20 +265,39 @@ def build_lists(
 
 def absent_clips(audit: Path) -> pd.DataFrame:
     """Clips of an ``audit.csv`` that are listed and were dropped: `clip_id`, `labels` and `split`."""
-    table = pd.read_csv(audit, dtype=str, keep_default_na=False)
+    columns = ("clip_id", "labels", "split", "status")
+    table = read_table(audit, columns, columns, missing=False, way_out="`make figures` writes it", whole=True)
+    for column, known in (("status", ("kept", "dropped")), ("split", SPLITS)):
+        if len(bad := table[~table[column].isin(known)]):
+            raise DataError(f"{audit}: clip {bad.clip_id.iloc[0]!r} has {column} = {bad[column].iloc[0]!r}")
     return table.loc[(table.status == "dropped") & (table.labels != ""), ["clip_id", "labels", "split"]]
 
 
 def read_list(folder: str | Path, name: str) -> pd.DataFrame:
     """Read one mixture list; DataError when it is not the list that ``mixtures.json`` describes."""
     folder = Path(folder)
-    expected = read_json(folder / "mixtures.json")["sha256"][name]
+    hashes = read_json(folder / "mixtures.json", "sha256")["sha256"]
     path = folder / f"{name}.csv"
-    if not path.exists() or sha256_file(path) != expected:
+    known = hashes.get(name) if isinstance(hashes, dict) else None
+    if not path.is_file() or sha256_file(path) != known:
         raise DataError(
             f"{path} is missing or was edited (SHA-256 differs from mixtures.json); delete {folder} and rerun"
         )
-    return pd.read_csv(path, dtype={"mixture_id": str, "clip_id": str})
+    table = read_table(
+        path, LIST_COLUMNS, ("mixture_id", "clip_id"), missing=False, way_out=f"delete {folder} and rerun"
+    )
+    _check_list(table, path)
+    return table
+
+
+def _check_list(table: pd.DataFrame, path: Path) -> None:
+    """DataError for a list without a mixture, or with values that no mixture can have."""
+    if not len(table) or (table[["mixture_id", "clip_id"]] == "").any(axis=None):
+        raise DataError(f"{path} lists no mixture, or one without a name; delete {path.parent} and rerun")
+    limits = {"source": (0, 1e3), "start_s": (0, 1e6), "frame": (0, 1e9), "gain": (1e-12, 1e6)}
+    check_numbers(table, str(path), limits, ("source", "frame"), key="mixture_id")
+    if (twice := table.duplicated(["mixture_id", "source"])).any():
+        raise DataError(f"{path}: mixture {table.mixture_id[twice].iloc[0]!r} has a source twice")
 
 
 def write_lists(lists: dict[str, pd.DataFrame], out: Path, store: ClipStore) -> None:

@@ -14,12 +14,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from avsep_lib.errors import ConfigError
 
+# Of a profile, dataset, run or table row: they become parts of paths. A data key has @ and = in it.
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.@=,+-]*$"
+
 
 class NotebookParameters(BaseModel):
     """What every notebook accepts."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-    profile: str = Field("demo", description="file in config/, without suffix")
+    profile: str = Field("demo", pattern=NAME, description="file in config/, without suffix")
 
 
 class WithIntervals(NotebookParameters):
@@ -37,19 +40,19 @@ class StartHere(NotebookParameters):
 class Dataset(NotebookParameters):
     """``01_dataset``: data card."""
 
-    dataset: str = Field("music11", description="a dataset of the profile")
+    dataset: str = Field("music11", pattern=NAME, description="a dataset of the profile")
 
 
 class Encoders(NotebookParameters):
     """``02_encoders``: what the frozen encoders know; its intervals are Wilson's, nothing is resampled."""
 
-    dataset: str = Field("music11", description="a dataset of the profile")
+    dataset: str = Field("music11", pattern=NAME, description="a dataset of the profile")
 
 
 class Training(NotebookParameters):
     """``03_training``: one row of runs.csv."""
 
-    run_id: str = Field("hier_align-s0", description="run_id in config/runs.csv")
+    run_id: str = Field("hier_align-s0", pattern=NAME, description="run_id in config/runs.csv")
 
 
 class SeparationTables(WithIntervals):
@@ -59,9 +62,9 @@ class SeparationTables(WithIntervals):
 class FusionStages(WithIntervals):
     """``05_fusion_stages``: Figure 1 and its appendix."""
 
-    dataset: str = Field("music11", description="a dataset of the profile")
-    candidate: str = Field("middle", description="table row of config/runs.csv")
-    baseline: str = Field("late", description="table row; gains are candidate minus baseline")
+    dataset: str = Field("music11", pattern=NAME, description="a dataset of the profile")
+    candidate: str = Field("middle", pattern=NAME, description="table row of config/runs.csv")
+    baseline: str = Field("late", pattern=NAME, description="table row; gains are candidate minus baseline")
 
 
 class Ablation(WithIntervals):
@@ -71,27 +74,27 @@ class Ablation(WithIntervals):
 class LinearProbe(WithIntervals):
     """``07_linear_probe``: Table 4."""
 
-    dataset: str = Field("music11", description="a dataset of the profile")
+    dataset: str = Field("music11", pattern=NAME, description="a dataset of the profile")
 
 
 class ModalityGap(WithIntervals):
     """``08_modality_gap``: Table 5 and t-SNE."""
 
-    dataset: str = Field("music11", description="a dataset of the profile")
+    dataset: str = Field("music11", pattern=NAME, description="a dataset of the profile")
 
 
 class Qualitative(NotebookParameters):
     """``09_qualitative``: Figure 3."""
 
-    baseline: str = Field("late-s0", description="run_id in config/runs.csv")
-    candidate: str = Field("hier_align-s0", description="run_id in config/runs.csv")
+    baseline: str = Field("late-s0", pattern=NAME, description="run_id in config/runs.csv")
+    candidate: str = Field("hier_align-s0", pattern=NAME, description="run_id in config/runs.csv")
     mask: str = Field("soft", pattern="^(soft|binary)$", description="which mask is drawn: soft or binary")
 
 
 class Pipeline(NotebookParameters):
     """``10_pipeline``: Figure 2."""
 
-    run_id: str = Field("hier_align-s0", description="run_id in config/runs.csv; gives the model to draw")
+    run_id: str = Field("hier_align-s0", pattern=NAME, description="run_id in config/runs.csv; gives the model to draw")
 
 
 class Audit(WithIntervals):
@@ -101,7 +104,7 @@ class Audit(WithIntervals):
 class Explorer(NotebookParameters):
     """``12_explorer``: separate any two test clips by hand; writes nothing."""
 
-    dataset: str = Field("music11", description="a dataset of the profile")
+    dataset: str = Field("music11", pattern=NAME, description="a dataset of the profile")
 
 
 NOTEBOOKS: dict[str, type[NotebookParameters]] = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from avsep_lib.errors import ConfigError
 from avsep_lib.paths import project_root
+from avsep_lib.text_files import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,15 +33,19 @@ def load_published(path: Path | None = None) -> pd.DataFrame:
     ConfigError
         Wrong columns, a value that is no number, an empty name, or a cell given twice; names the line.
     """
+    import numpy as np
     import pandas as pd
 
     path = path or published_path()
-    numbers = pd.read_csv(path, dtype=str, keep_default_na=False)
+    numbers = read_table(path, COLUMNS, COLUMNS, missing=False, error=ConfigError)
     if list(numbers.columns) != COLUMNS:
         raise ConfigError(f"{path}: columns are {list(numbers.columns)}; expected {COLUMNS}")
+    if numbers.empty:
+        raise ConfigError(f"{path}: no number in it")
     value = pd.to_numeric(numbers["value"], errors="coerce")
     for problem, bad in {
-        "value is no number": value.isna(),
+        "value is no finite number": ~np.isfinite(value),
+        "table is no number from 1 on": ~numbers["table"].str.fullmatch("[1-9][0-9]{0,2}"),
         f"unit is none of {', '.join(UNITS)}": ~numbers["unit"].isin(UNITS),
         "table, row, column and page/section must not be empty": (numbers[COLUMNS[:-1]] == "").any(axis=1),
         "this cell of the table is given twice": numbers.duplicated(["table", "row", "column"]),

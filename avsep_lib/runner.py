@@ -29,6 +29,7 @@ from avsep_lib.errors import AvsepError, ConfigError
 from avsep_lib.files import atomic_path
 from avsep_lib.parameters import notebook_parameters
 from avsep_lib.paths import project_root
+from avsep_lib.text_files import parse_json
 
 SOCKET_PATH_LIMIT = 107  # bytes, Linux; the kernel appends "-<port>"
 
@@ -167,8 +168,8 @@ def _stop(number: int, frame: Any) -> None:
 
 def _parameters(text: str) -> dict[str, Any]:
     try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
+        values = parse_json(text)
+    except ValueError as error:
         raise ConfigError(f"--parameters {text!r} is not valid JSON: {error}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"--parameters {text!r} must be a JSON object")

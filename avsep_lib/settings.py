@@ -20,6 +20,7 @@ Backbone = Literal["clip", "resnet18"]
 # Read by pydantic when a dataclass is a field of a model: a misspelt key is an error, "64" is not an integer.
 STRICT = {"extra": "forbid", "strict": True}
 INFINITY = float("inf")
+LARGEST = 2**62  # of any number; what is larger fits neither an array nor a float
 POSITIVE = 1e-12  # smallest value of what must not be 0
 
 
@@ -27,7 +28,7 @@ def _limits(settings: Any, **limits: tuple[float, float]) -> None:
     """ConfigError unless each named field lies within its limits, both included."""
     for name, (low, high) in limits.items():
         value = getattr(settings, name)
-        if not all(low <= v <= high for v in (value if isinstance(value, tuple) else (value,))):
+        if not all(low <= v <= min(high, LARGEST) for v in (value if isinstance(value, tuple) else (value,))):
             wanted = f"at least {low:g}" if high == INFINITY else f"from {low:g} to {high:g}"
             raise ConfigError(f"{name} = {value}; choose a value {wanted}")
 
@@ -48,7 +49,7 @@ class AudioSettings:
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
-        _limits(self, sample_rate=(1, INFINITY), n_fft=(2, INFINITY), n_rows=(2, INFINITY))
+        _limits(self, sample_rate=(1, 1_000_000), n_fft=(2, INFINITY), n_rows=(2, INFINITY))
         _limits(self, hop_length=(1, self.n_fft / 2), n_samples=(self.n_fft, INFINITY))  # overlap; one whole window
 
     @property
@@ -180,7 +181,11 @@ def _check_type(value: Any, expected: Any, place: str) -> Any:
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_check_type(item, arguments[0], f"{place}[{i}]") for i, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
+        if odd := [key for key in value if not isinstance(key, str)]:
+            raise ConfigError(f"{place}: key {odd[0]!r} is no text; write it in quotes")
         return {k: _check_type(v, arguments[1], f"{place}.{k}") for k, v in value.items()}
+    if isinstance(value, int | float) and not -LARGEST <= value <= LARGEST:  # NaN is not, either
+        raise ConfigError(f"{place}: {value!r} is no number to compute with; write a finite one")
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(expected, type) and isinstance(value, expected) and isinstance(value, bool) == (expected is bool):
@@ -212,7 +217,7 @@ def from_dict(cls: type, data: Any, place: str = "") -> Any:
         raise ConfigError(f"{place}: expected a mapping, got {data!r}")
     types = typing.get_type_hints(cls)
     names = {f.name: f for f in dataclasses.fields(cls)}
-    if unknown := sorted(set(data) - set(names)):
+    if unknown := sorted(set(data) - set(names), key=str):
         raise ConfigError(
             f"{place}: unknown key {', '.join(map(repr, unknown))}; known keys: {', '.join(sorted(names))}"
         )

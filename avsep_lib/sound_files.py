@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 
 from avsep_lib.errors import DataError
+from avsep_lib.media_file import check_rate, open_media
 
 BLOCK = 1 << 18  # samples per channel that are in memory at a time
 INTEGER_SCALE = {"u1": 128.0, "i2": 2.0**15, "i4": 2.0**31, "i8": 2.0**63}
@@ -79,6 +80,7 @@ def _by_libsndfile(path: Path, stack: contextlib.ExitStack) -> Sound:
     with open(path, "rb"):  # libsndfile's own message does not say why a file cannot be opened
         pass
     file = stack.enter_context(soundfile.SoundFile(path))
+    check_rate(file.samplerate, path)
     return Sound(file.samplerate, file.channels, _file_blocks(path, file))
 
 
@@ -110,12 +112,15 @@ def _by_ffmpeg(path: Path, stack: contextlib.ExitStack, first: Exception) -> Sou
     import av
 
     try:
-        container = stack.enter_context(av.open(str(path)))
+        container = stack.enter_context(open_media(path))
     except (av.error.FFmpegError, OSError, ValueError):
         raise _unreadable(path, first) from None  # what libsndfile said is no worse than FFmpeg's message
     if not container.streams.audio:
         raise _unreadable(path, "no sound track in it")
     stream = container.streams.audio[0]
+    if stream.codec_context is None or not stream.rate:
+        raise _unreadable(path, "no sound track that can be decoded")
+    check_rate(stream.rate, path)
     return Sound(stream.rate, stream.channels, _stream_blocks(path, container, stream))
 
 
@@ -127,7 +132,7 @@ def _stream_blocks(path: Path, container: Any, stream: Any) -> Iterator[np.ndarr
             if frame.sample_rate != stream.rate:
                 raise _unreadable(path, f"its rate changes from {stream.rate} to {frame.sample_rate} Hz")
             yield frame_samples(frame)
-    except (av.error.FFmpegError, EOFError) as error:
+    except (av.error.FFmpegError, EOFError, ValueError) as error:  # ValueError: another number of channels midway
         raise _unreadable(path, error) from None
 
 

@@ -52,8 +52,10 @@ def load_features(path: Path) -> dict[str, torch.Tensor]:
     if not path.exists():
         raise DataError(f"features {path} are missing; `make figures` computes them")
     try:
+        if not path.is_file():
+            raise OSError("no regular file")
         return load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise DataError(f"features {path} cannot be read ({error}); delete the file and run `make figures`") from None
 
 

@@ -11,9 +11,11 @@ import numpy as np
 
 from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path
+from avsep_lib.media_file import open_media
 
 SLACK_S = 0.25  # a stream may end this much before the length its container promises
 DISPLAY_ONE = 1 << 16  # 1.0 in a display matrix
+LARGEST = 1e9  # bytes of pictures in memory
 MEND = "replace the file or drop its row from the manifest"
 
 
@@ -87,9 +89,9 @@ def decode_video(path: str | Path, fps: float, sample_rate: int) -> tuple[np.nda
     if not path.is_file():
         raise DataError(f"video {path} is missing; put the file there or drop its row from the manifest")
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             for kind, streams in (("video", container.streams.video), ("audio", container.streams.audio)):
-                if not streams:
+                if not streams or streams[0].codec_context is None:
                     raise DataError(f"video {path} has no {kind} track; {MEND}")
             promised = _promised_s(container)
             pictures, blocks = _decode(container, sample_rate)
@@ -102,9 +104,19 @@ def decode_video(path: str | Path, fps: float, sample_rate: int) -> tuple[np.nda
     for kind, end in ends.items():
         if end < promised[kind] - SLACK_S:
             raise DataError(f"video {path} is truncated: {kind} ends at {end:.2f} s of {promised[kind]:.2f} s; {MEND}")
+    _check_size(pictures, fps, path)
     start, stop = max(pictures[0][0], blocks[0][0]), promised["audio"] or ends["audio"]  # codecs pad the last block
     first, last = (round((time - blocks[0][0]) * sample_rate) for time in (start, stop))
     return _at_rate(pictures, start, fps), sound[first:last]
+
+
+def _check_size(pictures: list[tuple[float, float, Any]], fps: float, path: Path) -> None:
+    """DataError for more pictures than memory holds; one wrong time stamp is enough for that."""
+    seconds, frame = pictures[-1][1] - pictures[0][0], pictures[0][2]
+    if (size := seconds * fps * frame.width * frame.height * 3) > LARGEST:
+        raise DataError(
+            f"video {path} lasts {seconds:.0f} s by its time stamps, {size / 1e9:.0f} GB of pictures; {MEND}"
+        )
 
 
 def _promised_s(container: Any) -> dict[str, float]:

@@ -10,6 +10,7 @@ from typing import Any
 from avsep_lib.errors import ConfigError
 from avsep_lib.paths import project_root
 from avsep_lib.settings import from_dict
+from avsep_lib.text_files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,8 @@ def load_audit(path: Path | None = None) -> AuditData:
     ConfigError
         Unknown or missing key, wrong type, or a name given twice; names the entry.
     """
-    import yaml
-
     path = path or audit_path()
-    data: Any = yaml.safe_load(path.read_text())
+    data: Any = read_yaml(path)
     found = from_dict(AuditData, data, path.name)
     names = [number.name for number in found.numbers]
     if twice := sorted({name for name in names if names.count(name) > 1}):

@@ -16,6 +16,7 @@ from avsep_lib.errors import ConfigError
 from avsep_lib.parameters import NOTEBOOKS
 from avsep_lib.paths import project_root
 from avsep_lib.settings import from_dict
+from avsep_lib.text_files import read_yaml
 
 Direction = Literal["greater", "less"]
 GapPart = Literal["total", "spread", "direction"]
@@ -192,10 +193,10 @@ def load_claims(notebook: str | None = None, kind: str | None = None, path: Path
     ConfigError
         Unknown or missing key, wrong type, kind, direction, metric or notebook, or an id given twice; names the entry.
     """
-    import yaml
-
     path = path or claims_path()
-    entries = yaml.safe_load(path.read_text()) or []
+    entries = read_yaml(path)
+    if not isinstance(entries, list) or not entries:
+        raise ConfigError(f"{path}: expected a list of claims, got {type(entries).__name__}")
     claims = [_claim(entry, f"{path.name} entry {number}") for number, entry in enumerate(entries, start=1)]
     ids = [claim.id for claim in claims]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
@@ -209,6 +210,8 @@ def _claim(entry: object, place: str) -> Claim:
         raise ConfigError(f"{place}: expected a mapping of keys, got {entry!r}")
     place = f"{place} ({entry['id']})" if isinstance(entry.get("id"), str) else place
     words = from_dict(_Words, {key: value for key, value in entry.items() if key != "test"}, place)
+    if not words.id.strip():
+        raise ConfigError(f"{place}: id is empty")
     if "test" not in entry:
         raise ConfigError(f"{place}: missing key 'test'")
     claim = Claim(test=_test(entry["test"], f"{place}.test"), **vars(words))
@@ -222,7 +225,7 @@ def _claim(entry: object, place: str) -> Claim:
 
 
 def _test(entry: object, place: str) -> Test:
-    if not isinstance(entry, dict) or entry.get("kind") not in KINDS:
+    if not isinstance(entry, dict) or entry.get("kind") not in list(KINDS):
         kind = entry.get("kind") if isinstance(entry, dict) else entry
         raise ConfigError(f"{place}.kind: {kind!r} is not one of {', '.join(map(repr, KINDS))}")
     return from_dict(KINDS[entry["kind"]], {key: value for key, value in entry.items() if key != "kind"}, place)

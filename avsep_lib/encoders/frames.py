@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, UnidentifiedImageError
 
 from avsep_lib.errors import DataError
+from avsep_lib.media_file import open_picture
 
 # Channel statistics of CLIP's training images (OpenAI), used by open_clip's preprocessing.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -25,17 +25,21 @@ def frame_paths(folder: Path, n_frames: int) -> list[Path]:
 def read_bytes(path: Path) -> bytes:
     """Contents of a frame file; DataError when it is missing."""
     try:
+        if path.exists() and not path.is_file():
+            raise DataError(f"frame {path} is no regular file; rebuild the dataset")
         return path.read_bytes()
     except FileNotFoundError:
         raise DataError(f"frame {path} is missing; rebuild the dataset or correct n_frames in the manifest") from None
+    except OSError as error:
+        raise DataError(f"frame {path} cannot be read ({error.strerror}); rebuild the dataset") from None
 
 
 def decode_frame(content: bytes, path: Path) -> np.ndarray:
     """Decode an image file to uint8 RGB (height, width, 3); DataError naming `path` when truncated or unreadable."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with open_picture(io.BytesIO(content)) as image:
             return np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
+    except OSError as error:
         raise DataError(f"frame {path} is truncated or not an image ({error}); rebuild the dataset") from None
 
 

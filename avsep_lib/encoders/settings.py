@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from avsep_lib.errors import ConfigError
-from avsep_lib.settings import STRICT
+from avsep_lib.settings import INFINITY, POSITIVE, STRICT, _limits
 
 Padding = Literal["repeat", "repeatpad", "pad"]
+TRAINING_LIMITS = {
+    "text_layers": (0, INFINITY),
+    "learning_rate": (POSITIVE, INFINITY),
+    "weight_decay": (0, INFINITY),
+    "warmup": (0, INFINITY),
+    "seed": (0, INFINITY),
+}
 CLAP_FRONT_END = {"rate": 48_000, "band": (50, 14_000)}
 
 
@@ -45,7 +52,8 @@ class ImageEncoderSettings:
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
-        _check_positive("image", self, ("image_size", "width", "groups", "steps"))
+        _check_positive("image", self, ("image_size", "width", "text_width", "groups", "steps"))
+        _limits(self, layers=(1, INFINITY), **TRAINING_LIMITS)
         _check_group_size("image", self.group_size)
         _check_sha256("image", self.sha256)
         if self.image_size % 32:
@@ -94,7 +102,10 @@ class AudioEncoderSettings:
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
-        _check_positive("audio", self, ("n_samples", "spec_size", "n_mels", "n_fft", "embed_dim", "groups", "steps"))
+        _limits(self, depths=(1, INFINITY), heads=(1, INFINITY), mixtures=(0, INFINITY), **TRAINING_LIMITS)
+        _check_positive(
+            "audio", self, ("text_width", "n_samples", "spec_size", "n_mels", "n_fft", "embed_dim", "groups", "steps")
+        )
         _check_group_size("audio", self.group_size)
         _check_sha256("audio", self.sha256)
         for name, value in CLAP_FRONT_END.items():

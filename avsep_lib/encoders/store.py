@@ -171,6 +171,19 @@ def _check_rows(entry: Entry) -> None:
         )
 
 
+def _check_header(header: dict[str, Any], shape: list[int], dtype: str) -> None:
+    """ValueError unless the clips of an index lie one after the other in a tensor of this shape, and fill it."""
+    end = 0
+    for start, count, key in header["clips"].values():
+        if not (type(start) is type(count) is int and start == end and count > 0 and isinstance(key, str)):
+            raise ValueError(f"its index has a clip of {count!r} rows from row {start!r}, {end} was expected")
+        end += count
+    if dtype != "F32" or list(shape) != [end, EMBEDDING_DIM] or not end:
+        raise ValueError(f"{dtype} {shape}, F32 ({end}, {EMBEDDING_DIM}) by its index")
+    if not isinstance(header["modality"], str) or not isinstance(header["encoder_key"], str):
+        raise ValueError("its index names no encoder")
+
+
 class EmbeddingStore:
     """Read access to a file written by `write_store`; use `EmbeddingStore.open`."""
 
@@ -191,7 +204,8 @@ class EmbeddingStore:
             file = safe_open(path, framework="numpy")
             header = json.loads(file.metadata()["index"])
             tensor = file.get_slice("embeddings")
-        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+            _check_header(header, tensor.get_shape(), tensor.get_dtype())
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise DataError(f"embeddings {path} are truncated or of another format ({error}). {REBUILD}") from None
         return cls(path, header, tensor)
 
@@ -216,14 +230,19 @@ class EmbeddingStore:
     def frames(self, clip_id: str) -> np.ndarray:
         """All rows of a clip, float32 (n_frames, 512); DataError naming the clip when it is absent."""
         start, count, _ = self._entry(clip_id)
-        return self._tensor[start : start + count]
+        return self._finite(self._tensor[start : start + count], clip_id)
 
     def frame(self, clip_id: str, index: int) -> np.ndarray:
         """Row `index` of a clip, float32 (512,), without reading the others; DataError when there is none."""
         start, count, _ = self._entry(clip_id)
         if not 0 <= index < count:
             raise DataError(f"clip {clip_id!r} has {count} embeddings in {self.path}, frame {index} is none of them")
-        return self._tensor[start + index : start + index + 1][0]
+        return self._finite(self._tensor[start + index : start + index + 1], clip_id)[0]
+
+    def _finite(self, rows: np.ndarray, clip_id: str) -> np.ndarray:
+        if not np.isfinite(rows).all():
+            raise DataError(f"embedding of clip {clip_id!r} in {self.path} holds NaN or infinity. {REBUILD}")
+        return rows
 
     def vector(self, clip_id: str) -> np.ndarray:
         """The embedding of a clip that has one row, float32 (512,); DataError when it has several."""

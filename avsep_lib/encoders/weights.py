@@ -55,7 +55,15 @@ def load_strict(module: nn.Module, state: dict[str, torch.Tensor], path: str | P
         if names:
             more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
             raise WeightsError(f"{path} was made for another model: it {problem} {names[0]!r}{more}. {way_out}")
+    _check_finite(state, path, way_out)
     module.load_state_dict(state, strict=True)
+
+
+def _check_finite(state: dict[str, torch.Tensor], path: str | Path, way_out: str) -> None:
+    """WeightsError for the first tensor with a value that no network can have."""
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise WeightsError(f"{path} is damaged: {name} holds NaN or infinity. {way_out}")
 
 
 def load_selected(module: nn.Module, path: Path, selection: Selection, way_out: str) -> None:
@@ -86,9 +94,7 @@ def load_selected(module: nn.Module, path: Path, selection: Selection, way_out: 
 
 def load_state(module: nn.Module, state: dict[str, torch.Tensor], path: str | Path, way_out: str) -> None:
     """Load chosen tensors strictly; a batch norm's counter that is not among them keeps its value."""
-    for name, tensor in state.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise WeightsError(f"{path} is damaged: {name} holds NaN or infinity. {way_out}")
+    _check_finite(state, path, way_out)
     counters = {name: tensor for name, tensor in module.state_dict().items() if name.endswith(COUNTER)}
     module.load_state_dict(counters | state, strict=True)
 

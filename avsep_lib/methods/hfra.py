@@ -49,6 +49,8 @@ class HFRA(MaskMethod):
         if not path.exists():
             raise WeightsError(f"checkpoint {path} is missing; `make figures` trains it")
         try:
+            if not path.is_file():
+                raise OSError("no regular file")
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
@@ -58,11 +60,13 @@ class HFRA(MaskMethod):
             raise WeightsError(f"checkpoint {path} holds no configuration; it was not written by avsep_lib.train")
         try:
             values = json.loads(metadata["config"])
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise WeightsError(f"checkpoint {path}: its configuration is no JSON ({error}); train again") from None
         config = from_dict(RunConfig, values, f"{path} (configuration)")
         if config.model.bottleneck == "teacher" and teacher is None:
             raise WeightsError(f"checkpoint {path} hears through the audio encoder; load it with that encoder")
+        if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
+            raise WeightsError(f"checkpoint {path}: {broken[0]} holds NaN or infinity; delete it and train again")
         model = Separator(config.model)
         try:
             model.load_state_dict(tensors, strict=True)

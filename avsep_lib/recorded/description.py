@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from avsep_lib.errors import ConfigError
 from avsep_lib.recorded.settings import RecordedSettings
 from avsep_lib.settings import from_dict
+from avsep_lib.text_files import read_yaml
 
 FOR_THE_PROFILE = ("name", "encoders")  # keys of the file that a profile made for it takes over
 
@@ -18,10 +17,7 @@ def read_file(path: Path, place: str) -> dict:
     """The mapping in a dataset's YAML file; ConfigError when it is missing or holds something else."""
     if not path.is_file():
         raise ConfigError(f"{place}: no dataset file {path}; see 'Your own recordings' in the README for what to write")
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    data = read_yaml(path)
     if not isinstance(data, dict) or "format" not in data:
         raise ConfigError(f"{path}: expected a mapping with the key format (index, videos or list)")
     return data
@@ -45,7 +41,7 @@ def read_dataset(data: str | dict, base: Path, place: str) -> RecordedSettings:
         A missing file, an unknown key, a wrong type, or a root or list that does not exist.
     """
     if isinstance(data, str):
-        path = (base / Path(data).expanduser()).resolve()
+        path = _from(base, data, place)
         data, base, place = read_file(path, place), path.parent, str(path)
     values = {key: value for key, value in data.items() if key not in FOR_THE_PROFILE}
     return from_dict(RecordedSettings, _absolute(values, base, place), place)
@@ -68,7 +64,17 @@ def _files(names: Any, base: Path, place: str) -> list:
 
 
 def _existing(name: str, base: Path, place: str, kind: str) -> str:
-    path = (base / Path(name).expanduser()).resolve()
+    if not name.strip():
+        raise ConfigError(f"{place}: no name of a {kind}; write . for the folder {base}")
+    path = _from(base, name, place)
     if not (path.is_dir() if kind == "folder" else path.is_file()):
         raise ConfigError(f"{place}: there is no {kind} {path}; relative paths start from {base}")
     return str(path)
+
+
+def _from(base: Path, name: str, place: str) -> Path:
+    """Absolute path of a name in the file; ConfigError for what can be none."""
+    try:
+        return (base / Path(name).expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, ~nobody, a NUL
+        raise ConfigError(f"{place}: {name!r} cannot be a path ({error})") from None

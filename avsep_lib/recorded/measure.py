@@ -18,6 +18,7 @@ import numpy as np
 
 from avsep_lib.errors import DataError
 from avsep_lib.files import sha256_file
+from avsep_lib.media_file import open_picture
 from avsep_lib.recorded.fingerprint import Fingerprinter
 from avsep_lib.signals import SILENCE_SUM
 from avsep_lib.sound_files import open_sound
@@ -155,7 +156,7 @@ def measure_frames(folder: Path, promised: int = 0) -> tuple[dict, Findings]:
     n = promised or found
     try:
         sizes, still = _look(folder, n)
-    except (OSError, ValueError, SyntaxError) as error:  # SyntaxError: Pillow's word for a broken PNG
+    except OSError as error:
         return {"n_frames": n}, {"unreadable": str(error)}
     measures = {"n_frames": n, "width": sizes[0][0], "height": sizes[0][1], "still": still}
     if len(sizes) > 1:
@@ -190,10 +191,10 @@ def _thumbnail(path: Path) -> tuple[tuple[int, int], np.ndarray]:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
+        with open_picture(path) as picture:
             size = picture.size
             picture.draft("L", (4 * THUMBNAIL, 4 * THUMBNAIL))  # the whole file is still read and decoded, only smaller
             small = picture.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except OSError as error:
         raise OSError(f"picture {path} does not decode ({error})") from None
     return size, np.asarray(small, np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from avsep_lib.recorded.places import OUTSIDE, Places
 from avsep_lib.recorded.rows import NAN, Row, csv_rows
 from avsep_lib.recorded.settings import RecordedSettings
 from avsep_lib.recorded.walk import videos_below
+from avsep_lib.text_files import parse_json, read_text
 
 EXPECTED = "YouTube id, start in seconds, label, split"
 SPLIT_NAMES = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
@@ -60,11 +60,9 @@ def _music(path: str, given: str) -> Iterator[Row]:
 
 
 def _json(path: str) -> object:
+    text = read_text(path, way_out="mend the list or correct `lists`")
     try:
-        with open(path, encoding="utf-8-sig") as stream:
-            return json.load(stream)
-    except OSError as error:
-        raise DataError(f"list {path} cannot be read ({error.strerror}); mend it or correct `lists`") from None
+        return parse_json(text)
     except ValueError as error:
         raise DataError(f"list {path} is not JSON in UTF-8 ({error}); fetch it again") from None
 

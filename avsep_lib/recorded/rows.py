@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -38,6 +39,8 @@ def numbered_lines(path: str) -> Iterator[tuple[int, str]]:
         A file that cannot be opened or is not UTF-8 text.
     """
     try:
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe would make us wait for ever
+            raise DataError(f"list {path} is no regular file; correct `lists`")
         with open(path, encoding="utf-8-sig") as stream:
             for number, line in enumerate(stream, start=1):
                 if line := line.strip():

@@ -83,7 +83,7 @@ class RecordedSettings:
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
-        _limits(self, fps=(POSITIVE, INFINITY), sample_rate=(1000, INFINITY), frame_size=(32, INFINITY))
+        _limits(self, fps=(POSITIVE, 1000), sample_rate=(1000, 1_000_000), frame_size=(32, 16_384))
         _limits(self, seed=(0, INFINITY), clipped_share=(POSITIVE, 1))
         self.lists.update({split: (files,) for split, files in self.lists.items() if isinstance(files, str)})
         try:
@@ -96,6 +96,10 @@ class RecordedSettings:
             raise ConfigError(
                 f"format {self.format!r} needs lists; name at least one file, e.g. lists: {{all: train.csv}}"
             )
+        if empty := [split for split, files in self.lists.items() if not files]:
+            raise ConfigError(f"lists.{empty[0]} names no file; name one, or leave the line out")
+        if not all(self.duet_separators):
+            raise ConfigError("duet_separators holds an empty text, which stands between any two letters")
         if unknown := sorted(set(self.lists) - {"all", "train", "val", "test", "pretrain"}):
             raise ConfigError(f"lists.{unknown[0]}: no such split; known: all, train, val, test, pretrain")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from avsep_lib.errors import DataError
+from avsep_lib.media_file import open_media
 from avsep_lib.video import display_matrix
 
 SLACK_S = 0.25  # a track may end this much before the end that the container states
@@ -55,18 +56,18 @@ def _tracks(container: Any) -> dict[str, Any]:
         raise UnusableVideo("no_audio", "no audio track")
     if not videos:
         raise UnusableVideo("no_frames", "no video track")
-    for stream in (videos[0], container.streams.audio[0]):
+    for stream, problem in ((videos[0], "no_frames"), (container.streams.audio[0], "no_audio")):
+        if stream.codec_context is None:
+            raise UnusableVideo(problem, f"its {stream.type} track cannot be decoded")
         stream.thread_count = 1  # the videos are decoded side by side
     return {"video": videos[0], "audio": container.streams.audio[0]}
 
 
 def open_video(path: Path, how: Decoding) -> Video:
     """What has to be known before the first frame is written."""
-    import av
-
     firsts, matrix = {}, None
     for kind, problem in (("audio", "no_audio"), ("video", "no_frames")):
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             tracks = _tracks(container)
             if (frame := next(container.decode(tracks[kind]), None)) is None:
                 raise UnusableVideo(problem, f"an empty {kind} track")
@@ -106,10 +107,8 @@ def _stated_end(container: Any, stream: Any) -> float:
 
 def frames_of(path: Path, kind: str, video: Video) -> Iterator[Any]:
     """Decoded frames of one track, from shortly before the start on; later ones are not asked for."""
-    import av
-
     for early in (video.start - PREROLL_S, None):  # without a usable index, seeking lands behind: then from the start
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             stream = _tracks(container)[kind]
             if early is not None and early > 0 and not _seek(container, stream, early):
                 continue

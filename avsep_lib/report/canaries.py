@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from avsep_lib.errors import DataError
 from avsep_lib.files import read_json
 
 
@@ -17,7 +18,10 @@ def canary_entries(path: Path) -> list[dict[str, Any]]:
         When the file is missing.
     """
     grouped: dict[str, list[dict[str, Any]]] = {}
-    for check in read_json(path)["checks"]:
+    checks = read_json(path, "checks")["checks"]
+    if not isinstance(checks, list) or not checks or not all(map(_is_check, checks)):
+        raise DataError(f"{path} holds no checks as `make figures` writes them; delete it and run that again")
+    for check in checks:
         grouped.setdefault(check["name"], []).append(check)
     return [
         {
@@ -32,6 +36,13 @@ def canary_entries(path: Path) -> list[dict[str, Any]]:
         }
         for name, checks in grouped.items()
     ]
+
+
+def _is_check(check: Any) -> bool:
+    kinds = {"name": str, "passed": bool, "data": str, "findings": list}
+    if not isinstance(check, dict) or not all(isinstance(check.get(key), kind) for key, kind in kinds.items()):
+        return False
+    return all(isinstance(f, dict) and {"what", "value", "limit"} <= set(f) for f in check["findings"])
 
 
 def _number(value: Any) -> str:

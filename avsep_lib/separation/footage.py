@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from avsep_lib.errors import ConfigError, DataError
+from avsep_lib.media_file import check_rate, open_media
 from avsep_lib.video import SLACK_S, display_matrix, upright
 
 
@@ -55,7 +56,7 @@ def _opened(path: Path, why: str) -> Any:
     import av
 
     try:
-        return av.open(str(path))
+        return open_media(path)
     except (av.error.FFmpegError, OSError, ValueError) as error:  # ValueError: names that are no text
         more = f"; as audio: {why}" if why else ""
         raise DataError(f"{path} is truncated, or neither audio nor video ({error}{more}); export it again") from None
@@ -75,6 +76,7 @@ def read_sound(path: Path, why: str = "") -> tuple[np.ndarray, int, float]:
         if not container.streams.audio or container.streams.audio[0].codec_context is None:
             raise DataError(f"{path} has no audio track that can be decoded; name a recording with sound")
         stream, blocks, begin = container.streams.audio[0], [], None
+        check_rate(stream.rate or 0, path)
         resampler = av.AudioResampler(format="fltp", rate=stream.rate)
         try:
             for frame in container.decode(stream):

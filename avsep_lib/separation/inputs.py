@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from avsep_lib.errors import DataError
+from avsep_lib.media_file import RATES, open_picture
 
 BLOCK = 1_000_000  # samples
-RATES = (1_000, 1_000_000)  # Hz; anything else is a damaged header
 
 
 @dataclass(frozen=True)
@@ -109,15 +109,15 @@ def read_image(path: str | Path) -> np.ndarray:
     DataError
         When it is missing, truncated or not a picture.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     path = Path(path)
     if not path.is_file():
         raise DataError(f"picture {path} is {'a folder' if path.is_dir() else 'missing'}; name one picture per source")
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             return np.array(ImageOps.exif_transpose(image).convert("RGB"))  # a copy: torch wants it writable
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except OSError as error:
         raise DataError(f"picture {path} is truncated or not a picture ({error}); export it again") from None
 
 

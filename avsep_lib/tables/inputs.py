@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from avsep_lib.common_set import METRICS, NO_MASK
 from avsep_lib.config import Profile, Run, load_profile, profile_runs, resolve
 from avsep_lib.errors import DataError
 from avsep_lib.files import read_json
 from avsep_lib.inputs import dataset_of
 from avsep_lib.paths import results_root
 from avsep_lib.tables.names import SEPARATION, TABLE_6, in_table_order
+from avsep_lib.text_files import read_table
 from avsep_lib.workflow import data_key
 
+MASKS = ("soft", "binary")
 NAMES = ("mixture_id", "clip_id", "instrument", "partner")  # columns of scores that are text, whatever they look like
 
 
@@ -69,7 +72,23 @@ def score_files(profile: str, methods: Iterable[str], dataset: str = "music11") 
 
 def load_scores(files: Iterable[Path]) -> pd.DataFrame:
     """Tidy scores of several runs in one frame; see `avsep_lib.score` for the columns."""
-    return pd.concat([pd.read_csv(path, dtype=dict.fromkeys(NAMES, str)) for path in files], ignore_index=True)
+    return pd.concat([_scores(path) for path in files], ignore_index=True)
+
+
+def _scores(path: Path) -> pd.DataFrame:
+    """One file of scores; DataError for what is none."""
+    way_out = "delete it and run `make figures`"
+    key = ["run_id", "mixture_id", "source", "mask"]
+    table = read_table(path, [*key, *METRICS], ("run_id", "mask", *NAMES), way_out=way_out, whole=True)
+    masked = table["mask"].isna() | table["mask"].isin([*MASKS, *NO_MASK])
+    if not len(table) or table[key[:-1]].isna().any(axis=None) or not masked.all():
+        raise DataError(f"{path} holds no scores, or some without run, mixture, source or a known mask; {way_out}")
+    for column in ("source", *METRICS):
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            raise DataError(f"{path}: a {column} is no number; {way_out}")
+    if (twice := table.duplicated(key)).any():
+        raise DataError(f"{path}: {' '.join(map(str, table.loc[twice, key].iloc[0]))} is scored twice; {way_out}")
+    return table
 
 
 def steps_of_rows(profile: str, methods: Iterable[str], dataset: str = "music11") -> dict[str, int]:
