@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from avsep_lib.files import writing
 
 
 def _write_header(stream: BinaryIO, n_samples: int) -> None:
@@ -34,16 +37,17 @@ class WaveformWriter:
     def __init__(self, path: Path, keys: list[str]) -> None:
         self.path, self.keys = path, keys
         self._part, self._log_path = path.with_suffix(".part"), path.with_suffix(".part.log")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._data = self._part.open("r+b" if self._part.exists() else "w+b")
-        _write_header(self._data, 0)
-        start = self._data.tell()
-        self.lengths = self._left_before((os.path.getsize(self._part) - start) // 4)
-        self._data.truncate(start + 4 * sum(self.lengths))
-        self._data.seek(0, os.SEEK_END)
-        self._log = self._log_path.open("w")
-        self._log.writelines(f"{n} {key}\n" for n, key in zip(self.lengths, keys))
-        self._log.flush()
+        with writing(self._part):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._data = self._part.open("r+b" if self._part.exists() else "w+b")
+            _write_header(self._data, 0)
+            start = self._data.tell()
+            self.lengths = self._left_before((os.path.getsize(self._part) - start) // 4)
+            self._data.truncate(start + 4 * sum(self.lengths))
+            self._data.seek(0, os.SEEK_END)
+            self._log = self._log_path.open("w")
+            self._log.writelines(f"{n} {key}\n" for n, key in zip(self.lengths, keys))
+            self._log.flush()
 
     def _left_before(self, n_samples: int) -> list[int]:
         """Lengths of the leading clips that are complete among `n_samples` samples and still wanted."""
@@ -60,22 +64,27 @@ class WaveformWriter:
 
     def append(self, waveform: np.ndarray) -> None:
         """Write the next clip, shape (n_samples,)."""
-        self._data.write(np.ascontiguousarray(waveform, dtype="<f4").data)
-        self._data.flush()  # before the log says so
-        self._log.write(f"{len(waveform)} {self.keys[len(self.lengths)]}\n")
-        self._log.flush()
+        with writing(self._part):
+            self._data.write(np.ascontiguousarray(waveform, dtype="<f4").data)
+            self._data.flush()  # before the log says so
+            self._log.write(f"{len(waveform)} {self.keys[len(self.lengths)]}\n")
+            self._log.flush()
         self.lengths.append(len(waveform))
 
     def finish(self) -> None:
         """Complete the file."""
-        self._data.seek(0)
-        _write_header(self._data, sum(self.lengths))
-        self.close()
+        with writing(self._part):
+            self._data.seek(0)
+            _write_header(self._data, sum(self.lengths))
+            self._data.flush()
+            os.fsync(self._data.fileno())
+            self.close()
         os.chmod(self._part, 0o644)
         os.replace(self._part, self.path)
         self._log_path.unlink()
 
     def close(self) -> None:
         """Stop writing; what is there is found by the next writer."""
-        self._data.close()
-        self._log.close()
+        for stream in (self._data, self._log):
+            with contextlib.suppress(OSError):  # on a full disk: told by the write before
+                stream.close()

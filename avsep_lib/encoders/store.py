@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 
 from avsep_lib.encoders.base import EMBEDDING_DIM
 from avsep_lib.errors import DataError, WeightsError
-from avsep_lib.files import sha256_text
+from avsep_lib.files import sha256_text, writing
 from avsep_lib.tensor_file import create_tensors
 
 ROW_BYTES = 4 * EMBEDDING_DIM
@@ -99,12 +99,13 @@ class StoreWriter:
             _check_rows(entry)
         start, counts = self._n_logged, [len(entry.rows) for entry in entries]
         self._enter([e.clip_id for e in entries], counts, [e.key for e in entries], start)
-        for entry in entries:
-            self._rows.write(np.ascontiguousarray(entry.rows).data)
-        self._rows.flush()
-        self._n_logged += sum(counts)
-        self._log.write(json.dumps([self._name([e.key for e in entries]), start, sum(counts)]).encode() + b"\n")
-        self._log.flush()
+        with writing(self.folder):
+            for entry in entries:
+                self._rows.write(np.ascontiguousarray(entry.rows).data)
+            self._rows.flush()
+            self._n_logged += sum(counts)
+            self._log.write(json.dumps([self._name([e.key for e in entries]), start, sum(counts)]).encode() + b"\n")
+            self._log.flush()
 
     def keep(self, clip_ids: list[str], keys: list[str]) -> None:
         """Take a block over that `holds` has found; its clips have equally many rows."""
