@@ -164,3 +164,9 @@ def tiny_config(**training):
         ModelSettings(channels=(4, 8, 16), n_maps=4, embedding_dim=16, mid_dim_hierarchical=16, frame_size=32),
         TrainingSettings(**values),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_run():
+    """`tiny_config`, for tests in folders with a conftest of their own."""
+    return tiny_config

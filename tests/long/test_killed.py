@@ -12,7 +12,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import kill_tools as tools
-from conftest import tiny_config  # noqa: F401
 
 SEED = 7
 KILLS = 6
