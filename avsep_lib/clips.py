@@ -88,6 +88,8 @@ class ClipStore:
             table = pd.read_csv(folder / "clips.csv", dtype=TEXT, keep_default_na=False)  # a class may be called NA
         except (OSError, ValueError) as error:
             raise _incomplete(folder / "clips.csv", error) from None
+        if len(table) != info["n_clips"]:
+            raise _incomplete(folder / "clips.csv", f"{len(table)} clips instead of {info['n_clips']}")
         table = table.set_index("clip_id", drop=False)
         return cls(folder, table, info["sample_rate"], (folder / info["root"]).resolve())
 
@@ -95,9 +97,12 @@ class ClipStore:
     def _flat(self) -> np.ndarray:
         path = self.folder / "waveforms.npy"
         try:
-            return np.load(path, mmap_mode="r")
+            flat = np.load(path, mmap_mode="r")
         except (OSError, ValueError) as error:
             raise _incomplete(path, error) from None
+        if len(flat) < (needed := (self.table.start + self.table.n_samples).max()):
+            raise _incomplete(path, f"{len(flat)} samples instead of {needed}")
+        return flat
 
     @cached_property
     def _spans(self) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +140,7 @@ class ClipStore:
         return self.root / self.row(clip_id).frames / f"{index + 1:06d}.jpg"
 
 
-def _incomplete(path: Path, error: Exception) -> DataError:
+def _incomplete(path: Path, error: Exception | str) -> DataError:
     return DataError(f"{path} cannot be read ({error}); delete {path.parent} and run `make figures`, which writes it")
 
 

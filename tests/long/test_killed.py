@@ -1,7 +1,6 @@
 """The full form of the kills of tests/test_faults.py: a whole regeneration, and many more kills of a training job."""
 
 import random
-import shutil
 import sys
 import time
 from pathlib import Path
