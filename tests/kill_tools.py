@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import importlib
+import io
 import json
 import multiprocessing
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +28,11 @@ from PIL import Image
 from safetensors import safe_open
 
 from avsep_lib.changes.tolerances import tolerance
+from avsep_lib.cli import run_main
+from avsep_lib.config import check_profile
 from avsep_lib.files import LEFTOVER, sha256_file
 from avsep_lib.paths import project_root
+from avsep_lib.settings import to_dict
 
 END_S = 15.0  # in which everything that a killed regeneration has started is gone
 
@@ -226,7 +237,7 @@ def _without_durations(path: Path) -> list[tuple[str, str]]:
 def training_process(config, features: Path, out: Path, fault: str = "") -> multiprocessing.Process:
     """A training job in a process of its own, ready to start; PyTorch is imported once for all of them."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["avsep_lib.train"])
+    context.set_forkserver_preload(PRELOADED)
     return context.Process(target=_train, args=(config, features, out, fault), daemon=True)
 
 
@@ -300,3 +311,231 @@ def _undisturbed_seconds(config, features: Path, out: Path) -> float:
     process.join()
     assert process.exitcode == 0
     return time.monotonic() - began
+
+
+# --- jobs on a system that does not let them write ----------------------------------------------------------------------
+
+LIMIT = 2000  # bytes that a file may have
+ROOM = 8192  # bytes that are left on a full disk
+PRELOADED = [  # imported once, in the process that forks jobs
+    *(
+        "avsep_lib.train",
+        "avsep_lib.features",
+        "avsep_lib.score",
+        "avsep_lib.encoders.embed",
+        "avsep_lib.encoders.check",
+    ),
+    *("avsep_lib.embedded.build", "matplotlib.figure", "open_clip", "torchlibrosa.augmentation", "librosa.filters"),
+    *("scipy.signal", "scipy.stats", "soundfile", "soxr"),
+]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command of the workflow: its module, its words and what it writes below its folder, ``{out}`` in its words."""
+
+    module: str
+    words: tuple[str, ...]
+    outputs: tuple[str, ...]
+    expected: Path | None = None  # folder of the same files, written undisturbed; without it the job is run once more
+    limit: int = LIMIT
+
+
+def jobs(project, toy: dict, random_features: Path, config) -> dict[str, Job]:
+    """Jobs that write every kind of file, on the toy project."""
+    data, profile = project.data, check_profile(toy, "toy", "toy")
+    audio, images = json.dumps(to_dict(profile.audio)), json.dumps(toy["encoders"]["image"])
+    teacher = json.dumps(toy["encoders"]["audio"])
+    clips, stored = ("--clips", f"{data}/clips"), f"{data}/embeddings/images.safetensors"
+    lists = ("--mixtures", f"{data}/mixtures")
+    dataset = toy["datasets"]["music11"] | {"classes": ["flute", "tuba"], "duets": {"train": 0, "val": 0, "test": 0}}
+    dataset["videos_per_class"] = dict.fromkeys(("train", "val", "test", "pretrain"), 2)
+    return {
+        "dataset": Job(
+            "avsep_lib.embedded.__main__",
+            ("--settings", json.dumps(dataset), "--out", "{out}"),
+            ("manifest.csv", "provenance.csv"),
+        ),
+        "clips": Job(
+            "avsep_lib.clips",
+            ("--manifest", f"{data}/dataset/manifest.csv", "--sample-rate", "11625", "--out", "{out}"),
+            ("clips.csv", "waveforms.npy"),
+            data / "clips",
+        ),
+        "embeddings": Job(
+            "avsep_lib.encoders.embed",
+            ("images", "--settings", images, "--encoder", f"{data}/encoders/image", *clips, "--out", "{out}/images.safetensors"),
+            ("images.safetensors",),
+            data / "embeddings",
+        ),
+        "lists": Job(
+            "avsep_lib.mixtures",
+            ("--settings", json.dumps(to_dict(profile.mixtures)), "--audio", audio, *clips, "--out", "{out}"),
+            ("mixtures.json", "pool.csv", "val.csv", "test.csv"),
+            data / "mixtures",
+            limit=300,
+        ),
+        "features": Job(
+            "avsep_lib.features",
+            (
+                *("--audio", audio, *clips, *lists, "--images", stored, "--audio-encoder", f"{data}/encoders/audio"),
+                *("--audio-encoder-settings", teacher, "--frame-size", "32", "--out", "{out}"),
+            ),
+            ("train.safetensors", "val.safetensors"),
+            data / "features",
+        ),
+        "checkpoint": Job(
+            "avsep_lib.train",
+            ("--config", json.dumps(to_dict(config)), "--features", str(random_features), "--out", "{out}"),
+            ("model.safetensors", "history.csv"),
+        ),
+        "scores": Job(
+            "avsep_lib.score",
+            (
+                *("--model", f"{project.results}/runs/late-s0/model.safetensors", *clips, *lists),
+                *("--images", stored, "--out", "{out}/late-s0.csv"),
+            ),
+            ("late-s0.csv",),
+            project.results / "scores",
+        ),
+        "figure": Job("kill_tools", ("draw", "{out}"), ("artifacts/fig_line.png", "artifacts/fig_line.svg")),
+    }  # fmt: skip
+
+
+def main() -> None:
+    """The job `figure`: a picture with its sidecar, as a notebook saves it."""
+    from matplotlib.figure import Figure
+
+    from avsep_lib import artifacts
+
+    artifacts.results_root, artifacts.project_root = lambda profile: Path(sys.argv[2]), lambda: Path(sys.argv[2])
+    figure = Figure()
+    figure.add_subplot().plot(np.random.default_rng(0).standard_normal(300))
+    artifacts.save_figure(figure, "line", profile="smoke", inputs=[], parameters={}, caption="A line.")
+
+
+def run_job(job: Job, out: Path, limit: int | None = None) -> tuple[int, str]:
+    """Run a job into `out`, its files limited to `limit` bytes; exit code and what it said on stderr."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_job, args=(job, out, limit, theirs))
+    process.start()
+    theirs.close()
+    try:
+        said = ours.recv()
+    except EOFError:
+        said = "(nothing: the process is gone)"
+    process.join()
+    return process.exitcode, said
+
+
+def _job(job: Job, out: Path, limit: int | None, pipe) -> None:
+    """In a process of its own; its stderr is kept in memory, because files are what it cannot write."""
+    sys.argv = [job.module, *(word.replace("{out}", str(out)) for word in job.words)]
+    sys.stderr, sys.stdout = io.StringIO(), io.StringIO()
+    if limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    code = 0
+    try:
+        run_main(importlib.import_module(job.module).main)
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 70
+    pipe.send(sys.stderr.getvalue())
+    pipe.close()
+    os._exit(code or 0)
+
+
+def storage_fault(job: Job, fault: str, place: Path) -> list[str]:
+    """Run a job where it cannot write, and once more where it can; what was wrong about it.
+
+    Parameters
+    ----------
+    job : Job
+    fault : {"limit", "full", "read-only"}
+        No file may grow beyond a size; a disk is full (root); a disk is read-only (root), or else the folder.
+    place : Path
+        A folder for this alone.
+    """
+    with contextlib.ExitStack() as stack:
+        disk = place / "disk"
+        stack.enter_context(small_disk(disk)) if fault != "limit" and may_mount() else disk.mkdir()
+        out = disk / "out"
+        with cannot_write(fault, disk):
+            code, said = run_job(job, out, job.limit if fault == "limit" else None)
+        problems = list(_unclear(code, said, out))
+        problems += [f"{name} is there" for name in job.outputs if (out / name).exists()]
+        problems += [f"{path.name} is left" for path in leftovers(disk)]
+        code, said = run_job(job, out)
+        problems += [f"the rerun fails: {said}"] if code else list(_other_contents(job, out, place))
+    return problems
+
+
+def _unclear(code: int, said: str, out: Path) -> Iterator[str]:
+    last = (said.splitlines() or [""])[-1]
+    if code != 1:
+        yield f"exit code {code}: {said}"
+    if not last.startswith(("StorageError: ", "DataError: ")) or "Traceback" in said:
+        yield f"no message of one line: {said}"
+    if str(out) not in last:
+        yield f"the file is not named: {last}"
+    if "run again" not in last:
+        yield f"no way out: {last}"
+
+
+def _other_contents(job: Job, out: Path, place: Path) -> Iterator[str]:
+    expected = job.expected
+    if expected is None:
+        expected = place / "undisturbed"
+        run_job(job, expected)
+    for name in job.outputs:
+        if (out / name).read_bytes() != (expected / name).read_bytes():
+            yield f"{name} differs from that of an undisturbed run"
+
+
+@contextlib.contextmanager
+def cannot_write(fault: str, disk: Path) -> Iterator[None]:
+    """Let a disk be full, or read-only, for a while; the limit is set by `run_job`."""
+    if fault == "full":
+        filler = disk / "filler"
+        filler.write_bytes(bytes(shutil.disk_usage(disk).free - ROOM))
+        yield
+        filler.unlink()
+    elif fault == "read-only":
+        mounted = os.path.ismount(disk)
+        _let(disk, mounted, writable=False)
+        yield
+        _let(disk, mounted, writable=True)
+    else:
+        yield
+
+
+def _let(disk: Path, mounted: bool, writable: bool) -> None:
+    if mounted:
+        subprocess.run(["mount", "-o", f"remount,{'rw' if writable else 'ro'}", disk], check=True)
+    else:
+        disk.chmod(0o755 if writable else 0o555)
+
+
+@contextlib.contextmanager
+def small_disk(place: Path) -> Iterator[Path]:
+    """A folder on a disk of its own, 4 MB (needs root), unmounted in the end."""
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@functools.cache
+def may_mount() -> bool:
+    """Whether disks can be mounted here: root, and not a container that forbids it."""
+    if os.getuid() != 0 or not shutil.which("mount"):
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True).returncode == 0
+        return done and subprocess.run(["umount", folder]).returncode == 0

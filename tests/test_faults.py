@@ -1,0 +1,147 @@
+"""Killed anywhere, disks that are full or read-only, and what is found damaged: nothing lost, nothing silently wrong.
+
+The miniature of tests/long/test_killed.py.
+"""
+
+from __future__ import annotations
+
+import os
+
+import kill_tools as tools
+import pytest
+
+from avsep_lib.cli import run_main
+from avsep_lib.errors import WeightsError
+from avsep_lib.files import atomic_path, hold, remove_leftover_folders, remove_leftovers
+from avsep_lib.train import train
+
+RESULTS = ("model.safetensors", "history.csv")
+
+
+def contents(folder, names):
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+# --- killed -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def undisturbed(random_features, tiny_run, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed") / "run"
+    train(tiny_run(), random_features, out)
+    return contents(out, RESULTS)
+
+
+@pytest.mark.parametrize("name", ["state.ckpt", "history.csv", "cost.json", "model.safetensors"])
+@pytest.mark.parametrize("when", ["within", "before", "after"])
+def test_a_training_killed_at_a_file_ends_as_an_undisturbed_one(
+    random_features, tiny_run, undisturbed, tmp_path, name, when
+):
+    out = tmp_path / "run"
+    process = tools.training_process(tiny_run(), random_features, out, f"{when} {name}")
+    process.start()
+    process.join()
+    assert process.exitcode == -9
+    assert len(tools.leftovers(out)) == (when != "after")
+    assert not (out / "model.safetensors").exists() or when == "after"
+    train(tiny_run(), random_features, out)
+    assert contents(out, RESULTS) == undisturbed
+    remove_leftovers(out)
+    assert sorted(path.name for path in out.iterdir()) == ["cost.json", *sorted(RESULTS)]
+
+
+def test_a_training_killed_at_random_moments_ends_as_an_undisturbed_one(random_features, tiny_run, tmp_path):
+    config = tiny_run(steps=120, validations=24)
+    steps = tools.train_with_kills(config, random_features, tmp_path / "run", kills=3, seed=1)
+    assert steps == sorted(steps)
+    assert contents(tmp_path / "run", RESULTS) == contents(tmp_path / "timed", RESULTS)
+
+
+def test_what_killed_writers_leave_is_removed_and_what_living_ones_write_is_not(tmp_path):
+    left = tmp_path / "runs" / ".state.abcd_123.unfinished.ckpt"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    (tmp_path / ".keep").write_text("not ours")
+    with atomic_path(tmp_path / "scores.csv") as living:
+        assert remove_leftovers(tmp_path) == [left]
+        living.write_text("a\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".keep", "runs", "scores.csv"]
+
+
+def test_folders_of_dead_kernels_are_removed(tmp_path):
+    for name in ("k-dead", "k-living", "k-new", "other"):
+        (tmp_path / name).mkdir()
+        if name != "k-new":
+            os.utime(tmp_path / name, (0, 0))
+    handle = os.open(tmp_path / "k-living", os.O_RDONLY)
+    hold(handle)
+    remove_leftover_folders(tmp_path, "k-")
+    os.close(handle)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["k-living", "k-new", "other"]
+
+
+# --- systems that do not let a file be written ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["clips", "embeddings", "features", "checkpoint", "scores", "figure"])
+def test_a_file_that_may_not_grow_is_one_line_and_a_rerun_recovers(fault_jobs, tmp_path, kind):
+    assert tools.storage_fault(fault_jobs[kind], "limit", tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"), [("checkpoint", "full"), ("checkpoint", "read-only"), ("clips", "read-only")]
+)
+def test_a_disk_that_takes_nothing_is_one_line_and_a_rerun_recovers(fault_jobs, tmp_path, kind, fault):
+    if not tools.may_mount() and (fault == "full" or os.getuid() == 0):
+        pytest.skip("no disk can be mounted here, and permissions do not stop root")
+    assert tools.storage_fault(fault_jobs[kind], fault, tmp_path) == []
+
+
+def test_a_bug_stays_a_bug_on_a_full_disk_of_others(tmp_path):
+    with pytest.raises(ZeroDivisionError), atomic_path(tmp_path / "x"):
+        1 / 0  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (
+            OSError(28, "No space left on device", "results/x.csv"),
+            "StorageError: results/x.csv cannot be written: No space",
+        ),
+        (OSError(28, "No space left on device"), "StorageError: a file cannot be written: No space"),
+        (PermissionError(13, "Permission denied", "a"), "StorageError: a cannot be read or written: Permission denied"),
+        (MemoryError("Unable to allocate 9 TiB"), "MemoryError: Unable to allocate 9 TiB; close other programs"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(capsys, error, words):
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        run_main(main)
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert said.startswith(words)
+    assert said.count("\n") == 1
+
+
+def test_other_errors_of_the_system_keep_their_traceback():
+    def main():
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    with pytest.raises(ConnectionRefusedError):
+        run_main(main)
+
+
+# --- what is found damaged ------------------------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_with_one_changed_byte_is_refused(random_features, tiny_run, tmp_path):
+    train(tiny_run(), random_features, tmp_path, stop_after=6)
+    state = tmp_path / "state.ckpt"
+    damaged = bytearray(state.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    state.write_bytes(damaged)
+    with pytest.raises(WeightsError, match=r"state\.ckpt cannot be read .*; delete it to start this run anew"):
+        train(tiny_run(), random_features, tmp_path)
