@@ -107,6 +107,14 @@ def alive_in(folder: Path) -> dict[int, str]:
     return found
 
 
+def alive(process: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody has asked about does not."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+
+
 def within(seconds: float, condition: Callable[[], bool]) -> bool:
     """Whether a condition is met in time."""
     end = time.monotonic() + seconds

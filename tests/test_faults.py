@@ -6,15 +6,21 @@ The miniature of tests/long/test_killed.py.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import kill_tools as tools
+import nbformat
 import pytest
 
+from avsep_lib import runner
 from avsep_lib.cli import run_main
-from avsep_lib.errors import WeightsError
+from avsep_lib.errors import AvsepError, WeightsError
 from avsep_lib.files import atomic_path, hold, remove_leftover_folders, remove_leftovers
 from avsep_lib.train import train
 
+ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ("model.safetensors", "history.csv")
 
 
@@ -145,3 +151,71 @@ def test_a_checkpoint_with_one_changed_byte_is_refused(random_features, tiny_run
     state.write_bytes(damaged)
     with pytest.raises(WeightsError, match=r"state\.ckpt cannot be read .*; delete it to start this run anew"):
         train(tiny_run(), random_features, tmp_path)
+
+
+# --- notebooks that hang or die -------------------------------------------------------------------------------------------
+
+HANG = "time.sleep(600)"
+STUBBORN = "[signal.signal(number, signal.SIG_IGN) for number in (2, 15)]; time.sleep(600)"
+CHILD = "child = subprocess.Popen(['sleep', '600']); note(child.pid); time.sleep(600)"
+BUDGET = "the notebook's budget of 0.1 minutes ran out; raise notebook_minutes in the profile"
+DEAD = "the kernel died, most likely killed for memory"
+PROFILE = 'profile: str = "smoke"\nseed: int = 1234\nn_bootstrap: int = 2000'
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    """Environment of a regeneration whose server forks kernels (workflow/warm.py), and its folder."""
+    folder = tmp_path_factory.mktemp("warm")
+    (folder / "w").mkdir()
+    words = [sys.executable, str(ROOT / "workflow/warm.py"), "--serve", "w", str(os.getpid())]
+    server = subprocess.Popen(words, cwd=folder, env=os.environ | WARM)
+    assert tools.within(120, (folder / "w" / "socket").exists)
+    yield folder
+    server.kill()
+    server.wait()
+
+
+WARM = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+
+def run_cell(cell, place, minutes, monkeypatch):
+    """Run a notebook with one cell; the error's text and the processes that the cell noted, its kernel first."""
+    pids = place / "pids"
+    begin = f"import os, signal, subprocess, time\ndef note(pid): print(pid, file=open({str(pids)!r}, 'a'))\nnote(os.getpid())"
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+    )
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in (PROFILE, begin, cell)]
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(notebook, place / "06_ablation.ipynb")
+    monkeypatch.setattr(runner, "_set_hub", lambda profile: None)
+    with pytest.raises(AvsepError) as caught:
+        runner.run_notebook(place / "06_ablation.ipynb", {}, place / "log.ipynb", place / "out.ipynb", minutes)
+    assert not (place / "out.ipynb").exists()
+    return str(caught.value), [int(pid) for pid in pids.read_text().split()]
+
+
+@pytest.mark.parametrize(
+    ("cell", "minutes", "reason"),
+    [
+        (HANG, 0.1, BUDGET),
+        (STUBBORN, 0.1, BUDGET),
+        (CHILD, 0.1, BUDGET),
+        ("os._exit(3)", 1, DEAD),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 1, DEAD),
+    ],
+    ids=["hang", "stubborn", "child", "exit", "killed"],
+)
+@pytest.mark.parametrize("start", ["cold", "warm"])
+def test_a_notebook_that_hangs_or_dies_names_its_cell_and_leaves_nothing(
+    request, tmp_path, monkeypatch, start, cell, minutes, reason
+):
+    if start == "warm":
+        monkeypatch.chdir(request.getfixturevalue("warm"))
+        for name, value in (WARM | {"AVSEP_WARM": f"w:{os.getpid()}"}).items():
+            monkeypatch.setenv(name, value)
+    said, pids = run_cell(cell, tmp_path, minutes, monkeypatch)
+    assert f"06_ablation.ipynb stopped in cell 4 ({cell.splitlines()[0]})" in said
+    assert reason in said
+    assert tools.within(8, lambda: not any(tools.alive(pid) for pid in pids))
