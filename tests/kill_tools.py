@@ -531,7 +531,7 @@ def _let(disk: Path, mounted: bool, writable: bool) -> None:
 @contextlib.contextmanager
 def small_disk(place: Path) -> Iterator[Path]:
     """A folder on a disk of its own, 4 MB (needs root), unmounted in the end."""
-    place.mkdir()
+    place.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=True)
     try:
         yield place

@@ -155,10 +155,9 @@ def test_a_checkpoint_with_one_changed_byte_is_refused(random_features, tiny_run
 
 # --- notebooks that hang or die -------------------------------------------------------------------------------------------
 
-HANG = "time.sleep(600)"
 STUBBORN = "[signal.signal(number, signal.SIG_IGN) for number in (2, 15)]; time.sleep(600)"
 CHILD = "child = subprocess.Popen(['sleep', '600']); note(child.pid); time.sleep(600)"
-BUDGET = "the notebook's budget of 0.1 minutes ran out; raise notebook_minutes in the profile"
+BUDGET = "the notebook's budget of 0.05 minutes ran out; raise notebook_minutes in the profile"
 DEAD = "the kernel died, most likely killed for memory"
 PROFILE = 'profile: str = "smoke"\nseed: int = 1234\nn_bootstrap: int = 2000'
 
@@ -197,17 +196,15 @@ def run_cell(cell, place, minutes, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("cell", "minutes", "reason"),
+    ("start", "cell", "minutes", "reason"),
     [
-        (HANG, 0.1, BUDGET),
-        (STUBBORN, 0.1, BUDGET),
-        (CHILD, 0.1, BUDGET),
-        ("os._exit(3)", 1, DEAD),
-        ("os.kill(os.getpid(), signal.SIGKILL)", 1, DEAD),
+        ("cold", STUBBORN, 0.05, BUDGET),
+        ("warm", CHILD, 0.05, BUDGET),
+        ("cold", "os._exit(3)", 1, DEAD),
+        ("warm", "os.kill(os.getpid(), signal.SIGKILL)", 1, DEAD),
     ],
-    ids=["hang", "stubborn", "child", "exit", "killed"],
+    ids=["stubborn", "child", "exit", "killed"],
 )
-@pytest.mark.parametrize("start", ["cold", "warm"])
 def test_a_notebook_that_hangs_or_dies_names_its_cell_and_leaves_nothing(
     request, tmp_path, monkeypatch, start, cell, minutes, reason
 ):
@@ -219,3 +216,64 @@ def test_a_notebook_that_hangs_or_dies_names_its_cell_and_leaves_nothing(
     assert f"06_ablation.ipynb stopped in cell 4 ({cell.splitlines()[0]})" in said
     assert reason in said
     assert tools.within(8, lambda: not any(tools.alive(pid) for pid in pids))
+
+
+# --- one checkout, several regenerations ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    return tools.copy_checkout(tmp_path_factory.mktemp("checkout") / "copy")
+
+
+def run_beside(checkout, words):
+    """A command in a checkout: exit code and what it said."""
+    done = subprocess.run(words, cwd=checkout, env=tools.environment(checkout), capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def snakemake(profile):
+    options = ["--snakefile", "workflow/Snakefile", "--cores", "1", "--config", f"profile={profile}"]
+    return [sys.executable, "-m", "snakemake", *options]
+
+
+def test_one_regeneration_at_a_time_and_none_beside_the_jobs_of_a_killed_one(checkout, tmp_path):
+    output = tmp_path / "first.log"
+    first = tools.start(checkout, output)
+    assert tools.within(120, lambda: "dataset/music11 ..." in output.read_text())
+    for words, told in (
+        (tools.command("smoke"), "Another `make figures` is running in this checkout"),
+        (tools.command("demo"), "Another `make figures` is running in this checkout"),
+        (snakemake("smoke"), "cannot be locked"),
+    ):
+        code, said = run_beside(checkout, words)
+        assert code != 0
+        assert told in said
+        assert "Traceback" not in said
+    assert first.poll() is None
+
+    first.kill()  # Snakemake alone: its job renders on, with processes of its own
+    first.wait()
+    assert tools.alive_in(checkout)
+    second = tools.start(checkout, tmp_path / "second.log")
+    said = lambda: (tmp_path / "second.log").read_text()  # noqa: E731
+    assert tools.within(120, lambda: "dataset/music11 ..." in said()), said()
+    assert "left a lock behind" in said()
+    assert "Jobs of a Snakemake that was killed are still at work; they are ended: [" in said()
+    tools.kill_group(second)
+    assert tools.within(tools.END_S, lambda: not tools.alive_in(checkout)), tools.alive_in(checkout)
+    assert tools.partial_files(checkout) == []
+
+
+@pytest.mark.skipif(not tools.may_mount(), reason="no disk can be mounted here")
+@pytest.mark.parametrize("fault", ["full", "read-only"])
+@pytest.mark.parametrize("name", ["results", "figures/smoke"])
+def test_a_folder_that_takes_nothing_stops_a_regeneration_at_once(checkout, name, fault):
+    (checkout / name).mkdir(exist_ok=True)
+    with tools.small_disk(checkout / name):
+        with tools.cannot_write(fault, checkout / name):
+            code, said = run_beside(checkout, tools.command())
+        assert code == 1
+        assert said.splitlines()[-1].startswith(f"StorageError: {checkout / name}"), said
+        assert "then run again" in said
+        assert "Traceback" not in said
