@@ -71,10 +71,11 @@ def environment(folder: Path) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1"}
 
 
-def start(folder: Path, output: Path, words: list[str] | None = None) -> subprocess.Popen:
-    """Start a regeneration as the leader of a process group; what it prints is added to `output`."""
+@contextlib.contextmanager
+def started(folder: Path, output: Path, words: list[str] | None = None) -> Iterator[subprocess.Popen]:
+    """A regeneration as the leader of a process group, ended in the end; what it prints is added to `output`."""
     with output.open("ab") as stream:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             words or command(),
             cwd=folder,
             env=environment(folder),
@@ -83,6 +84,11 @@ def start(folder: Path, output: Path, words: list[str] | None = None) -> subproc
             stderr=stream,
             start_new_session=True,
         )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            kill_group(process)
 
 
 def kill_group(process: subprocess.Popen) -> None:
