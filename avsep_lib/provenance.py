@@ -115,5 +115,5 @@ def commit() -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(project_root()), *arguments]
+    command = ["git", "--no-optional-locks", "-C", str(project_root()), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()

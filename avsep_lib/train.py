@@ -16,6 +16,7 @@ import argparse
 import csv
 import dataclasses
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,6 +158,9 @@ def _restore_state(path: Path, model: torch.nn.Module, optimizer: Any, fingerpri
     if not path.exists():
         return Progress()
     try:
+        with zipfile.ZipFile(path) as archive:  # PyTorch's own reader does not look at the checksums
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(f"{damaged} is damaged")
         state = torch.load(path, weights_only=True, map_location="cpu")
         belongs = state["fingerprint"] == fingerprint
     except Exception as error:

@@ -164,3 +164,17 @@ def tiny_config(**training):
         ModelSettings(channels=(4, 8, 16), n_maps=4, embedding_dim=16, mid_dim_hierarchical=16, frame_size=32),
         TrainingSettings(**values),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def fault_jobs(project: Project, random_features: Path):
+    """The jobs of tests/kill_tools.py, for tests in this folder and in tests/long."""
+    from kill_tools import jobs
+
+    return jobs(project, TOY_PROFILE, random_features, tiny_config())
+
+
+@pytest.fixture(scope="session")
+def tiny_run():
+    """`tiny_config`, for tests in folders with a conftest of their own."""
+    return tiny_config

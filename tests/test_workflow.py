@@ -236,7 +236,7 @@ def test_failed_command_shows_the_end_of_its_log_and_its_exit_code(tmp_path):
     result = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 3
     assert "why" in result.stderr
-    assert (tmp_path / "logs/a/job.log").read_text() == "first\nwhy\n"
+    assert (tmp_path / "logs/a/job.log").read_text() == "first\nwhy\nexit code 3\n"
 
 
 @pytest.mark.parametrize(("hub", "flag"), [("offline", "1"), ("online", "0")])
