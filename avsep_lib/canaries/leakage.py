@@ -67,10 +67,11 @@ test_clip_in_train.__test__ = False  # a check, not a pytest function
 
 def repeated_sound(evidence: Evidence) -> list[Finding]:
     """No recording is in two splits under another level, cut, rate or encoder: acoustic fingerprints, not file hashes."""
-    store = evidence.store
+    store, what = evidence.store, "sounds that repeat one of another split"
+    if evidence.key != evidence.dataset:
+        return [not_applicable(what, f"the recordings are those of {evidence.dataset}, which are looked at there")]
     prints = [fingerprint.fingerprint(store.waveform(clip), store.sample_rate) for clip in store.table.clip_id]
     told = sum(np.count_nonzero(codes) >= fingerprint.MIN_CODES for codes in prints)
-    what = "sounds that repeat one of another split"
     if not told:
         return [not_applicable(what, f"no clip is long enough for {fingerprint.MIN_CODES} codes")]
     ids, splits = list(store.table.clip_id), list(store.table.split)

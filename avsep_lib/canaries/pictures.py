@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from avsep_lib.canaries.evidence import Evidence, spread
-from avsep_lib.canaries.findings import Finding, at_most, none_of, noted
+from avsep_lib.canaries.findings import Finding, at_most, none_of, not_applicable, noted
 from avsep_lib.encoders.frames import decode_frame, read_bytes
 from avsep_lib.manifest import is_solo
 
@@ -52,6 +52,9 @@ def corner_colours(evidence: Evidence, clip_id: str) -> np.ndarray:
 
 def backdrop_gives_label_away(evidence: Evidence) -> list[Finding]:
     """The backdrop does not tell the class: the colours of a picture's corners do not find another clip of it."""
+    if evidence.key != evidence.dataset:
+        why = f"the pictures are those of {evidence.dataset}, which are looked at there"
+        return [not_applicable("classes told by the corners of pictures", why)]
     table = evidence.store.table
     solos = table[is_solo(table) & (table.split != "pretrain")]
     clips = spread(list(solos.clip_id), N_PICTURES)
