@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import time
 
 import pytest
 from fuzz import properties
@@ -46,11 +46,14 @@ def test_every_way_to_fail_is_seen():
 
 def test_a_property_that_does_not_hold_is_found(monkeypatch):
     monkeypatch.setattr(properties, "parse_yaml", lambda text, place: json.loads(text))
-    with pytest.raises(Exception, match="Expecting value|column 1"):
+    with pytest.raises((ExceptionGroup, ValueError)):
         properties.tried("YAML text", EXAMPLES)
 
 
 def test_a_hang_is_no_longer_than_its_limit():
-    with pytest.raises(AssertionError, match="more than 1 s"), properties.in_time(1):
-        while True:
-            os.getpid()
+    def hang() -> None:
+        with properties.in_time(1):
+            time.sleep(60)
+
+    with pytest.raises(AssertionError, match="more than 1 s"):
+        hang()

@@ -1,5 +1,7 @@
 """What holds of whatever hypothesis thinks of: readers of text accept it rightly or refuse it by name, and in time."""
 
+# ruff: noqa: PT017, PT018 - assertions are what the oracle says, not a test's last words
+
 from __future__ import annotations
 
 import contextlib

@@ -3,6 +3,8 @@
 `FORBIDDEN` is the schema said a second time, as examples of what it forbids: each of them must be refused, always.
 """
 
+# ruff: noqa: PT018 - assertions are what the oracle says, not a test's last words
+
 from __future__ import annotations
 
 import csv
