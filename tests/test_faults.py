@@ -236,8 +236,8 @@ def run_beside(checkout, words):
 
 
 def snakemake(profile):
-    options = ["--snakefile", "workflow/Snakefile", "--cores", "1", "--config", f"profile={profile}"]
-    return [sys.executable, "-m", "snakemake", *options]
+    options = ["--snakefile", "workflow/Snakefile", "--cores", "1", "--rerun-incomplete"]
+    return [sys.executable, "-m", "snakemake", *options, "--config", f"profile={profile}"]
 
 
 def begins(output):
