@@ -5,6 +5,7 @@ The miniature of tests/long/test_killed.py.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,11 +14,13 @@ from pathlib import Path
 import kill_tools as tools
 import nbformat
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from avsep_lib import runner
 from avsep_lib.cli import run_main
-from avsep_lib.errors import AvsepError, WeightsError
-from avsep_lib.files import atomic_path, hold, remove_leftover_folders, remove_leftovers
+from avsep_lib.errors import AvsepError, StorageError, WeightsError
+from avsep_lib.files import atomic_path, hold, remove_leftover_folders, remove_leftovers, sha256_file
 from avsep_lib.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -218,6 +221,113 @@ def test_a_notebook_that_hangs_or_dies_names_its_cell_and_leaves_nothing(
     assert tools.within(8, lambda: not any(tools.alive(pid) for pid in pids))
 
 
+@pytest.mark.skipif(not tools.may_mount(), reason="no disk can be mounted here")
+def test_an_executed_notebook_that_finds_no_room_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "_set_hub", lambda profile: None)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PROFILE)])
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    nbformat.write(notebook, tmp_path / "06_ablation.ipynb")
+    with tools.small_disk(tmp_path / "disk") as disk:
+        log = disk / "logs/log.ipynb"
+        words = rf"^{disk}/\S+\.ipynb cannot be written: No space left on device; free disk space, then run again$"
+        with tools.cannot_write("full", disk):
+            with pytest.raises(StorageError, match=words):
+                runner.run_notebook(tmp_path / "06_ablation.ipynb", {}, log, disk / "out.ipynb", 1)
+            assert not (disk / "out.ipynb").exists()
+        runner.run_notebook(tmp_path / "06_ablation.ipynb", {}, log, disk / "out.ipynb", 1)
+
+
+def logged(log, command):
+    """A command as the workflow runs it: exit code, and what the user is shown."""
+    log.parent.mkdir(parents=True)
+    script = f"source '{ROOT}/workflow/logged.sh' '{Path(sys.executable).parent}' offline; logged '{log}' {command}"
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True)
+    return done.returncode, done.stderr
+
+
+def test_a_job_killed_for_memory_says_what_to_do(tmp_path):
+    code, said = logged(tmp_path / "logs/train/x.log", "bash -c 'echo step 1; kill -9 $$'")
+    assert code == 137
+    assert said.splitlines()[-3:] == [
+        "step 1",
+        "killed, most likely for memory: run again with CORES=1",
+        "exit code 137",
+    ]
+
+
+@pytest.mark.skipif(not tools.may_mount(), reason="no disk can be mounted here")
+def test_a_log_without_room_is_told(tmp_path):
+    with tools.small_disk(tmp_path / "disk") as disk:
+        code, said = logged(disk / "logs/x.log", "bash -c 'head -c 8M /dev/zero'")
+    assert code != 0
+    assert "No space left on device" in said
+    assert "so the log may lack its end, where the reason was" in said
+
+
+# --- the checks themselves --------------------------------------------------------------------------------------------------
+
+
+def planted(folder):
+    """Results as a regeneration leaves them, in small."""
+    results = folder / "results/smoke"
+    save = {
+        "runs/a/history.csv": "step\n1\n",
+        "runs/a/cost.json": '{"seconds": 1, "steps": 2}',
+        "scores/a.csv": "a\n1\n",
+    }
+    save |= {"artifacts/tab_x.csv": "a\n1\n", "artifacts/fig_x.svg": "<svg></svg>\n"}
+    for name, text in save.items():
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
+        (results / name).write_text(text)
+    save_file({"w": torch.arange(100.0)}, results / "runs/a/model.safetensors")
+    outputs = {"tab_x.csv": sha256_file(results / "artifacts/tab_x.csv")}
+    (results / "artifacts/tab_x.json").write_text(json.dumps({"outputs": outputs, "wall_time_s": 1, "caption": "x"}))
+    return results
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-2])
+
+
+PARTIAL = [
+    ("runs/a/model.safetensors", cut, "model.safetensors: SafetensorError"),
+    ("scores/a.csv", cut, "scores/a.csv: AssertionError"),
+    ("artifacts/fig_x.svg", cut, "fig_x.svg: AssertionError"),
+    ("runs/a/cost.json", cut, "cost.json: JSONDecodeError"),
+    ("runs/a/history.csv", Path.unlink, "a has a model and no history.csv"),
+    ("artifacts/tab_x.csv", lambda path: path.write_text("a\n2\n"), "tab_x.json does not describe tab_x.csv"),
+]
+
+
+@pytest.mark.parametrize(("name", "spoil", "told"), PARTIAL, ids=[told for *_, told in PARTIAL])
+def test_a_planted_partial_file_is_found(tmp_path, name, spoil, told):
+    results = planted(tmp_path)
+    (results / "scores/.b.abcdefgh.unfinished.csv").write_text("a")  # is nobody's result
+    assert tools.partial_files(tmp_path) == []
+    spoil(results / name)
+    assert [problem for problem in tools.partial_files(tmp_path) if told in problem]
+
+
+OTHER = [
+    ("runs/a/cost.json", '{"seconds": 9, "steps": 2}', False),
+    ("runs/a/cost.json", '{"seconds": 1, "steps": 3}', True),
+    ("scores/a.csv", "a\n123.0000001\n", True),
+    ("runs/a/model.safetensors", "", True),
+    ("artifacts/tab_x.csv", "a\n2\n", True),
+    ("logs/train.log", "resuming at step 5", False),
+    ("runs/b/history.csv", "step\n", True),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "told"), OTHER, ids=[f"{name} {text}" for name, text, _ in OTHER])
+def test_a_planted_difference_is_found_and_seconds_are_not(tmp_path, name, text, told):
+    one, other = planted(tmp_path / "one"), planted(tmp_path / "other")
+    assert tools.differences(one, other)[1] == []
+    (other / name).parent.mkdir(parents=True, exist_ok=True)
+    (other / name).write_text(text)
+    assert bool(tools.differences(one, other)[1]) == told
+
+
 # --- one checkout, several regenerations ------------------------------------------------------------------------------------
 
 
@@ -236,8 +346,8 @@ def run_beside(checkout, words):
 
 
 def snakemake(profile):
-    options = ["--snakefile", "workflow/Snakefile", "--cores", "1", "--config", f"profile={profile}"]
-    return [sys.executable, "-m", "snakemake", *options]
+    options = ["--snakefile", "workflow/Snakefile", "--cores", "1", "--rerun-incomplete"]
+    return [sys.executable, "-m", "snakemake", *options, "--config", f"profile={profile}"]
 
 
 def begins(output):
