@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 
 from avsep_lib.errors import DataError
+from avsep_lib.media import open_container
 
 BLOCK = 1 << 18  # samples per channel that are in memory at a time
 INTEGER_SCALE = {"u1": 128.0, "i2": 2.0**15, "i4": 2.0**31, "i8": 2.0**63}
@@ -110,7 +111,7 @@ def _by_ffmpeg(path: Path, stack: contextlib.ExitStack, first: Exception) -> Sou
     import av
 
     try:
-        container = stack.enter_context(av.open(str(path)))
+        container = stack.enter_context(open_container(path))
     except (av.error.FFmpegError, OSError, ValueError):
         raise _unreadable(path, first) from None  # what libsndfile said is no worse than FFmpeg's message
     if not container.streams.audio:

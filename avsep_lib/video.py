@@ -11,6 +11,7 @@ import numpy as np
 
 from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path
+from avsep_lib.media import open_container
 
 SLACK_S = 0.25  # a stream may end this much before the length its container promises
 DISPLAY_ONE = 1 << 16  # 1.0 in a display matrix
@@ -87,7 +88,7 @@ def decode_video(path: str | Path, fps: float, sample_rate: int) -> tuple[np.nda
     if not path.is_file():
         raise DataError(f"video {path} is missing; put the file there or drop its row from the manifest")
     try:
-        with av.open(str(path)) as container:
+        with open_container(path) as container:
             for kind, streams in (("video", container.streams.video), ("audio", container.streams.audio)):
                 if not streams:
                     raise DataError(f"video {path} has no {kind} track; {MEND}")

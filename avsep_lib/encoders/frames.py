@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from avsep_lib.errors import DataError
+from avsep_lib.media import open_picture
 
 # Channel statistics of CLIP's training images (OpenAI), used by open_clip's preprocessing.
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -33,7 +34,7 @@ def read_bytes(path: Path) -> bytes:
 def decode_frame(content: bytes, path: Path) -> np.ndarray:
     """Decode an image file to uint8 RGB (height, width, 3); DataError naming `path` when truncated or unreadable."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with open_picture(io.BytesIO(content)) as image:
             return np.asarray(image.convert("RGB"))
     except (OSError, UnidentifiedImageError) as error:
         raise DataError(f"frame {path} is truncated or not an image ({error}); rebuild the dataset") from None

@@ -18,6 +18,7 @@ import numpy as np
 
 from avsep_lib.errors import DataError
 from avsep_lib.files import sha256_file
+from avsep_lib.media import open_picture
 from avsep_lib.recorded.fingerprint import Fingerprinter
 from avsep_lib.signals import SILENCE_SUM
 from avsep_lib.sound_files import open_sound
@@ -190,7 +191,7 @@ def _thumbnail(path: Path) -> tuple[tuple[int, int], np.ndarray]:
     from PIL import Image
 
     try:
-        with Image.open(path) as picture:
+        with open_picture(path) as picture:
             size = picture.size
             picture.draft("L", (4 * THUMBNAIL, 4 * THUMBNAIL))  # the whole file is still read and decoded, only smaller
             small = picture.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)

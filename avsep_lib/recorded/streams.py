@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from avsep_lib.errors import DataError
+from avsep_lib.media import open_container
 from avsep_lib.video import display_matrix
 
 SLACK_S = 0.25  # a track may end this much before the end that the container states
@@ -62,11 +63,10 @@ def _tracks(container: Any) -> dict[str, Any]:
 
 def open_video(path: Path, how: Decoding) -> Video:
     """What has to be known before the first frame is written."""
-    import av
 
     firsts, matrix = {}, None
     for kind, problem in (("audio", "no_audio"), ("video", "no_frames")):
-        with av.open(str(path)) as container:
+        with open_container(path) as container:
             tracks = _tracks(container)
             if (frame := next(container.decode(tracks[kind]), None)) is None:
                 raise UnusableVideo(problem, f"an empty {kind} track")
@@ -106,10 +106,9 @@ def _stated_end(container: Any, stream: Any) -> float:
 
 def frames_of(path: Path, kind: str, video: Video) -> Iterator[Any]:
     """Decoded frames of one track, from shortly before the start on; later ones are not asked for."""
-    import av
 
     for early in (video.start - PREROLL_S, None):  # without a usable index, seeking lands behind: then from the start
-        with av.open(str(path)) as container:
+        with open_container(path) as container:
             stream = _tracks(container)[kind]
             if early is not None and early > 0 and not _seek(container, stream, early):
                 continue
