@@ -88,11 +88,11 @@ bench: $(READY)
 growth: $(READY)
 	$(BIN)/python -m benchmarks.growth
 
-# Opens on the tour; the other notebooks and the glossary lie beside it.
+# Opens on the tour; the other notebooks and the glossary lie beside it. For this machine only, behind the printed token.
 lab: $(READY)
-	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
+	$(BIN)/python -m avsep_lib.serving
 
-# The explorer (notebook 12) as a page of its own, on this machine only; PROFILE says whose results, PORT where.
+# The explorer (notebook 12) as a page of its own, likewise; PROFILE says whose results, PORT where.
 explore: $(READY)
 	$(BIN)/python -m avsep_lib.explorer --profile $(PROFILE) --port $(PORT)
 

@@ -136,9 +136,15 @@ def save_table(
 
 
 def markdown_table(frame: pd.DataFrame, digits: int = 2) -> str:
-    """`frame` as a Markdown pipe table; missing values are an en dash, pipes inside a cell are escaped."""
-    cells = _rounded(frame, digits, missing="–").map(lambda text: text.replace("|", r"\|"))
+    """`frame` as a Markdown pipe table; missing values are an en dash, pipes, tags and links inside a cell are escaped."""
+    cells = _rounded(frame, digits, missing="–").map(markdown_cell)
+    cells.columns = [markdown_cell(str(column)) for column in cells.columns]
     return cells.to_markdown(index=False, disable_numparse=True) + "\n"
+
+
+def markdown_cell(text: str) -> str:
+    """Text as a cell that says it: on one line, without columns, tags and links of its own (`avsep_lib.report` undoes it)."""
+    return re.sub(r"\||<(?=[A-Za-z/!?])|(?<=\])(?=\()", lambda m: f"\\{m[0]}", " ".join(text.split("\n")))
 
 
 def latex_table(frame: pd.DataFrame, name: str, caption: str, digits: int = 2) -> str:

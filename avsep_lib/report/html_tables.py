@@ -77,9 +77,9 @@ def _class(name: str) -> str:
 
 
 def _cells(line: str) -> list[str]:
-    """Cells of a line of a Markdown table; an escaped pipe belongs to its cell."""
+    """Cells of a line of a Markdown table; what `artifacts.markdown_cell` escapes belongs to its cell."""
     cells = re.split(r"(?<!\\)\|", line.strip())[1:-1]
-    return [cell.strip().replace(r"\|", "|") for cell in cells]
+    return [re.sub(r"\\(?=[|<]|(?<=\]\\)\()", "", cell.strip()) for cell in cells]
 
 
 def _shortened(cell: str) -> str:
