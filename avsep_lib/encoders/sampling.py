@@ -132,7 +132,7 @@ def recolour(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     sign = np.where(rng.random((n, 1, 1)) < NEGATIVE, -1.0, 1.0) * rng.uniform(0.6, 1.4, (n, 1, 1))
     tint = rng.uniform(-40, 40, (n, 3, 1, 1))
     mixed = torch.einsum("nij,njhw->nihw", torch.from_numpy((sign * mixing).astype(np.float32)), images - 127.5)
-    return (mixed + 127.5 + torch.from_numpy(tint.astype(np.float32))).clamp(0, 255)
+    return mixed.add_(127.5).add_(torch.from_numpy(tint.astype(np.float32))).clamp_(0, 255)
 
 
 def cover(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
