@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,11 +71,25 @@ def write_project(root: Path, **changes) -> Project:
     return Project(root)
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The toy project, regenerated: dataset, clips, encoders, embeddings, lists, features, two runs, scores.
+def toy_runs(profile) -> list:
+    """Late fusion, twice: the runs of `TOY_RUNS`."""
+    from avsep_lib.settings import RunConfig
 
-    Read only: a test that breaks something works on `project_copy`.
+    model = replace(profile.model, fusion="late")
+    return [RunConfig(f"late-s{seed}", seed, False, profile.audio, model, profile.training) for seed in (0, 1)]
+
+
+def regenerate(root: Path, runs: Callable[..., list] = toy_runs, **changes) -> Project:
+    """Everything of the toy project: dataset, clips, encoders, embeddings, lists, features, runs, scores.
+
+    Parameters
+    ----------
+    root : Path
+        Empty, or not there.
+    runs : callable
+        Gives the configurations to train, from the profile.
+    **changes
+        Sections of the profile to replace.
     """
     import torch
     from safetensors.torch import save_file
@@ -85,15 +100,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     from avsep_lib.encoders import embed, load_audio_encoder
     from avsep_lib.encoders import train as encoders
     from avsep_lib.encoders.store import EmbeddingStore
-    from avsep_lib.settings import RunConfig
 
-    made = write_project(tmp_path_factory.mktemp("project"))
-    profile, data = check_profile(TOY_PROFILE, "toy", "toy"), made.data
+    made = write_project(root, **changes)
+    values = TOY_PROFILE | changes
+    profile, data = check_profile(values, "toy", "toy"), made.data
     manifest = build_dataset(profile.datasets["music11"], data / "dataset")
     clips.build_clips(manifest, profile.audio.sample_rate, data / "clips")
     store = clips.ClipStore.open(data / "clips")
     for modality, stored in (("image", "images"), ("audio", "audio")):
-        settings, folder = TOY_PROFILE["encoders"][modality], data / "encoders" / modality
+        settings, folder = values["encoders"][modality], data / "encoders" / modality
         encoders.train(modality, settings, store.folder, folder)
         embed.embed(stored, settings, folder, store.folder, data / "embeddings" / f"{stored}.safetensors")
     images = EmbeddingStore.open(data / "embeddings" / "images.safetensors")
@@ -109,15 +124,22 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     tensors["teacher"] = torch.from_numpy(teacher.encode(tensors["waveform"].numpy(), profile.audio.sample_rate))
     save_file(tensors, data / "features" / "val.safetensors")
     (made.results / "scores").mkdir()
-    for seed in (0, 1):
-        model = replace(profile.model, fusion="late")
-        config = RunConfig(f"late-s{seed}", seed, False, profile.audio, model, profile.training)
+    for config in runs(profile):
         path = train.train(config, data / "features", made.results / "runs" / config.run_id)
         scores = score.score_run(path, store, data / "mixtures", images)
         scores.to_csv(made.results / "scores" / f"{config.run_id}.csv", index=False, float_format="%.6f")
     references = score.score_references(profile.audio, store, data / "mixtures")
     references.to_csv(made.results / "scores" / "references-music11.csv", index=False, float_format="%.6f")
     return made
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The toy project, regenerated.
+
+    Read only: a test that breaks something works on `project_copy`.
+    """
+    return regenerate(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture

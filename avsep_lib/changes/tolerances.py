@@ -65,3 +65,42 @@ TOLERANCES = (
 def tolerance(file: str, row: str, column: str) -> Tolerance:
     """The line of `TOLERANCES` for a cell of a CSV file."""
     return next(line for line in TOLERANCES if line.fits(file, row, column))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far results of the same machine may lie apart when something changes that should not matter.
+
+    Attributes
+    ----------
+    what : str
+    unit : str
+    threads : float
+        Between one thread of PyTorch and BLAS and 2 or 4.
+    python : float
+        Between Python 3.11 and 3.12 with the packages of the lock.
+    """
+
+    what: str
+    unit: str
+    threads: float
+    python: float
+
+
+RELATIVE = "of the largest value"
+AGREEMENT = (
+    Agreement("rendered sound, pictures and lists", "files", 0, 0),
+    Agreement("decoded waveforms", "files", 0, 0),
+    Agreement("encoder weights", RELATIVE, 1e-2, 0),
+    Agreement("embeddings", RELATIVE, 1e-2, 0),
+    Agreement("features", RELATIVE, 1e-2, 0),
+    Agreement("separator weights", RELATIVE, 1e-2, 0),
+    Agreement("losses", RELATIVE, 1e-2, 0),
+    Agreement("validation SI-SDR", "dB", 0.1, 0),
+    Agreement("scores", "dB", 0.1, 0),
+    Agreement("latents", RELATIVE, 1e-2, 0),
+    Agreement("probe accuracies", "percent", 0.1, 0),
+    Agreement("t-SNE maps", "extents", float("inf"), 0),
+    Agreement("descriptors", RELATIVE, 1e-9, 0),
+    Agreement("means and intervals", "dB", 0.1, 0),
+)
