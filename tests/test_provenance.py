@@ -41,6 +41,7 @@ table = pd.read_csv(scores)"""
 SAVE = """about = dict(profile=profile, inputs=[scores], parameters=p.model_dump())
 artifacts.save_table(table, "scores", caption="Scores.", **about)
 artifacts.save_figure(table.plot(), "curve", caption="A curve.", data=table, **about)"""
+MODULES = [f"avsep_lib/{name}.py" for name in ("cli", "errors", "files", "paths")]
 FILES = ["tab_scores.csv", "tab_scores.md", "tab_scores.tex", "tab_scores.json"]
 FILES += ["fig_curve.png", "fig_curve.svg", "fig_curve.csv", "fig_curve.json"]
 
@@ -98,7 +99,7 @@ def finished(tmp_path_factory):
         )
         write_job(root, "score/late-s0", [CLIPS, "requirements.lock"], SCORES)
         for name in FILES:
-            write_job(root, f"notebooks/{NOTEBOOK}", [SCORES, "avsep_lib/files.py"], f"results/toy/artifacts/{name}")
+            write_job(root, f"notebooks/{NOTEBOOK}", [SCORES, *MODULES], f"results/toy/artifacts/{name}")
         publish_toy()
     return root
 
@@ -175,7 +176,7 @@ def test_nothing_is_found_where_nothing_was_edited(toy):
     result, lines = checked()
     assert (result.findings, result.unchecked, result.remarks) == ([], [], [])
     assert result.counts["files"] == 2 * len(FILES) + 1  # both folders, and the bill of materials
-    assert result.counts["files behind them"] == 2 * 2  # clips and lock, behind the scores
+    assert result.counts["files behind them"] == 2 * 2  # clips and lock, behind the scores of two artefacts
     assert lines[-1].endswith("0 findings, 0 could not be checked.")
 
 
@@ -343,7 +344,11 @@ def test_the_record_names_jobs_files_and_facts(toy):
     assert set(record.published) == {*FILES, "sbom.json"}
     assert record.jobs[SCORES].name == "score/late-s0"
     assert set(record.jobs[SCORES].read) == {CLIPS, "requirements.lock"}
-    assert record.jobs["results/toy/artifacts/tab_scores.csv"].read[-1] == "avsep_lib/files.py"
+    assert set(record.jobs["results/toy/artifacts/tab_scores.csv"].read) == {SCORES, *MODULES}
+    assert (
+        sum(line.startswith('{"@id":"#together/') for line in (toy / "figures/toy" / CRATE).read_text().splitlines())
+        == 1
+    )
     assert record.facts["jobs"] == 2
     assert record.facts["inputs that are not what their job wrote"] == 0
     graph = read_json(toy / "figures/toy" / CRATE)["@graph"]

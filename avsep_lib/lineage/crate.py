@@ -2,7 +2,7 @@
 
 It follows the profile Process Run Crate (https://w3id.org/ro/wfrun/process/0.5): one ``CreateAction`` per job with what it
 read (``object``), wrote (``result``), which command it was (``description``), and when. ``sha256`` of every file is a term
-of that profile's context. Library modules that jobs read together are one ``Collection``. Names that begin with ``#`` are
+of that profile's context. Library modules and results that jobs read together are one ``Collection``. Names that begin with ``#`` are
 files of the checkout or of ``results/<profile>``, which are not published themselves. Facts about the run as a whole are
 ``PropertyValue`` entities of the root. Only ``startTime`` and ``endTime`` depend on the clock. ``identifier`` of the root
 is a hash of everything else in the record, so that an edit of the record itself is noticed.
@@ -11,21 +11,23 @@ is a hash of everything else in the record, so that an edit of the record itself
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avsep_lib.errors import DataError
-from avsep_lib.files import canonical_json, read_json, sha256_text
+from avsep_lib.files import canonical_json, read_json, sha256_text, write_text
 from avsep_lib.lineage.jobs import Job
-from avsep_lib.provenance import joint_hash
+from avsep_lib.provenance import DIGITS
 
 CRATE = "ro-crate-metadata.json"
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 LICENCE = "https://spdx.org/licenses/MIT"
 TIMES = ("startTime", "endTime")
+TOGETHER = 4  # files of one kind that a job reads; more are one entity, which other jobs share
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def crate(profile: str, published: Mapping[str, str], jobs: Iterable[Job], facts
     entities = [
         {"@id": name, "@type": kinds[name], "sha256": (files | dict(published))[name]} for name in sorted(kinds)
     ]
-    collections = {code["@id"]: code for job in jobs for code in _code(job)}
+    collections = {entity["@id"]: entity for job in jobs for entity in _collections(job, folder)}
     values = [{"@id": f"#fact/{n}", "@type": "PropertyValue", "name": n, "value": v} for n, v in sorted(facts.items())]
     tools = {rule: {"@id": f"#rule/{rule}", "@type": "SoftwareApplication", "name": rule} for rule in _rules(jobs)}
     root = {
@@ -100,30 +102,51 @@ def _rules(jobs: list[Job]) -> list[str]:
     return sorted({job.rule for job in jobs})
 
 
-def _modules(job: Job) -> dict[str, str]:
-    return {path: digest for path, digest in job.inputs.items() if path.startswith("avsep_lib/")}
+def _groups(job: Job) -> dict[str, list[str]]:
+    """What a job read, by what many jobs read together: library modules, and each kind of result; the rest under ''."""
+    groups: dict[str, list[str]] = {}
+    for path in job.inputs:
+        parts = path.split("/")
+        kind = parts[0] if parts[0] == "avsep_lib" else parts[2] if parts[0] == "results" and len(parts) > 3 else ""
+        groups.setdefault(kind, []).append(path)
+    few = [kind for kind, paths in groups.items() if kind and len(paths) < TOGETHER]
+    rest = [path for kind in ("", *few) for path in groups.pop(kind, [])]
+    return groups | ({"": sorted(rest)} if rest else {})
 
 
-def _code(job: Job) -> list[dict[str, Any]]:
-    """The library modules of a job as one entity; none for a job without any."""
-    modules = _modules(job)
-    parts = [{"@id": f"#{path}"} for path in modules]
-    return [{"@id": f"#code/{joint_hash(modules)}", "@type": "Collection", "hasPart": parts}] if modules else []
+def _collections(job: Job, folder: str) -> list[dict[str, Any]]:
+    """Files that a job read together, each group as one entity named by its content."""
+    grouped = {kind: [_id(path, folder) for path in paths] for kind, paths in _groups(job).items() if kind}
+    return [
+        {
+            "@id": f"#together/{kind}-{sha256_text(canonical_json(names))[:DIGITS]}",
+            "@type": "Collection",
+            "hasPart": [{"@id": name} for name in names],
+        }
+        for kind, names in grouped.items()
+    ]
 
 
 def _action(job: Job, folder: str) -> dict[str, Any]:
-    read = [_id(path, folder) for path in job.inputs if path not in _modules(job)]
+    alone = [_id(path, folder) for path in _groups(job).get("", [])]
+    together = [entity["@id"] for entity in _collections(job, folder)]
     return {
         "@id": f"#job/{job.name}",
         "@type": "CreateAction",
         "name": job.name,
         "description": job.command,
         "instrument": {"@id": f"#rule/{job.rule}"},
-        "object": [{"@id": name} for name in read] + [{"@id": code["@id"]} for code in _code(job)],
+        "object": [{"@id": name} for name in alone + together],
         "result": [{"@id": _id(path, folder)} for path in job.outputs],
         "startTime": _time(job.started),
         "endTime": _time(job.ended),
     }
+
+
+def write_crate(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record with one entity per line: small, and git shows which entities changed."""
+    lines = ",\n".join(json.dumps(entity, sort_keys=True, separators=(",", ":")) for entity in record["@graph"])
+    write_text(path, f'{{"@context":{json.dumps(record["@context"])},"@graph":[\n{lines}\n]}}\n')
 
 
 def _time(seconds: float) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from avsep_lib.changes.records import read_records
 from avsep_lib.files import read_json, sha256_file, sha256_text, write_json
-from avsep_lib.lineage.crate import CRATE, crate
+from avsep_lib.lineage.crate import CRATE, crate, write_crate
 from avsep_lib.lineage.jobs import Hashes, Job, jobs_behind, names_behind
 from avsep_lib.lineage.lock import lock_path
 from avsep_lib.lineage.sbom import bill_of_materials
@@ -49,7 +49,7 @@ def write_records(profile: str, published: Mapping[str, str]) -> bool:
     jobs = jobs_behind(profile, wanted, hashes)
     write_json(folder / SBOM, bill_of_materials())
     beside = dict(published) | {SBOM: sha256_file(folder / SBOM)}
-    write_json(folder / CRATE, crate(profile, beside, jobs, facts(profile, jobs) | {"fingerprint": same}))
+    write_crate(folder / CRATE, crate(profile, beside, jobs, facts(profile, jobs) | {"fingerprint": same}))
     return True
 
 
