@@ -87,7 +87,10 @@ class Latents:
     def vectors(self, name: str, group: str) -> np.ndarray:
         """Vectors of one representation, float32 (n_items, dimensions)."""
         with safe_open(self.path, framework="numpy") as file:
-            return file.get_tensor(f"{name}/{group}")
+            vectors = file.get_tensor(f"{name}/{group}")
+        if not np.isfinite(vectors).all():
+            raise DataError(f"latents {self.path}: {name}/{group} holds NaN or infinity; run `make figures`")
+        return vectors
 
 
 def _from_header(header: dict, shapes: dict[str, list[int]]) -> tuple[pd.DataFrame, dict[str, dict[str, list]]]:

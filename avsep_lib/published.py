@@ -37,14 +37,14 @@ def load_published(path: Path | None = None) -> pd.DataFrame:
     import pandas as pd
 
     path = path or published_path()
-    numbers = read_table(path, COLUMNS, COLUMNS, missing=False, error=ConfigError)
+    numbers = read_table(path, text=COLUMNS, missing=False, error=ConfigError)
     if list(numbers.columns) != COLUMNS:
         raise ConfigError(f"{path}: columns are {list(numbers.columns)}; expected {COLUMNS}")
     if numbers.empty:
         raise ConfigError(f"{path}: no number in it")
     value = pd.to_numeric(numbers["value"], errors="coerce")
     for problem, bad in {
-        "value is no finite number": ~np.isfinite(value),
+        "value is no number": ~np.isfinite(value),
         "table is no number from 1 on": ~numbers["table"].str.fullmatch("[1-9][0-9]{0,2}"),
         f"unit is none of {', '.join(UNITS)}": ~numbers["unit"].isin(UNITS),
         "table, row, column and page/section must not be empty": (numbers[COLUMNS[:-1]] == "").any(axis=1),

@@ -115,7 +115,7 @@ def test_an_unknown_key_or_wrong_type_is_named(path, value, words):
         ("model.n_maps", 0, "model: n_maps = 0; choose a value at least 1"),
         ("training.steps", 0, "training: steps = 0; choose a value at least 1"),
         ("training.learning_rate", 0.0, "training: learning_rate = 0.0; choose a value at least"),
-        ("training.learning_rate", float("nan"), "training: learning_rate = nan"),
+        ("training.learning_rate", float("nan"), "training.learning_rate: nan"),
         ("training.batch_size", 13, "training.batch_size = 13 exceeds mixtures.pool_size = 12; enlarge the pool"),
         ("training.warmup_fraction", 1.5, "training: warmup_fraction = 1.5; choose a value from 0 to 1"),
         ("mixtures.gain_low", 2.0, "mixtures: gain_low = 2.0; choose a value from 1e-12 to 1.5"),

@@ -689,7 +689,7 @@ def dataset() -> Path:
     for i in range(12):
         label = ("flute", "violin", "tuba")[i % 3]
         (folder / "audio" / label).mkdir(parents=True, exist_ok=True)
-        soundfile.write(folder / "audio" / label / f"clip{i}.wav", melody(i, SECONDS, RATE), RATE)
+        soundfile.write(folder / "audio" / label / f"clip{i}.wav", melody(100 + i, SECONDS, RATE), RATE)
         write_frames(folder / "frames" / label / f"clip{i}", pictures(4, *SIZE))
     return folder
 

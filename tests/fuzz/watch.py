@@ -193,6 +193,8 @@ def _work(pipe: Any, path: list[str]) -> None:
     from fuzz.kinds import KINDS, PLANTED
 
     _limit_memory()
+    with open(os.devnull, "w") as nothing:  # what codecs print of every broken file
+        os.dup2(nothing.fileno(), 2)
     pipe.send("ready")
     with tempfile.TemporaryDirectory(prefix="bad-inputs-") as home:
         while True:
