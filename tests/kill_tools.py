@@ -87,13 +87,13 @@ def started(folder: Path, output: Path, words: list[str] | None = None) -> Itera
     try:
         yield process
     finally:
-        if process.poll() is None:
-            kill_group(process)
+        kill_group(process)
 
 
 def kill_group(process: subprocess.Popen) -> None:
-    """SIGKILL to every process of the group at once."""
-    os.killpg(process.pid, signal.SIGKILL)
+    """SIGKILL to every process of the group at once, also when its leader has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 

@@ -224,7 +224,9 @@ def test_a_notebook_that_hangs_or_dies_names_its_cell_and_leaves_nothing(
 @pytest.mark.skipif(not tools.may_mount(), reason="no disk can be mounted here")
 def test_an_executed_notebook_that_finds_no_room_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "_set_hub", lambda profile: None)
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PROFILE)])
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(cell) for cell in (PROFILE, "print('x' * 10**5)")]
+    )
     notebook.cells[0].metadata["tags"] = ["parameters"]
     nbformat.write(notebook, tmp_path / "06_ablation.ipynb")
     with tools.small_disk(tmp_path / "disk") as disk:
@@ -275,6 +277,7 @@ def planted(folder):
         "runs/a/cost.json": '{"seconds": 1, "steps": 2}',
         "scores/a.csv": "a\n1\n",
     }
+    save["scores/a.csv"] = "a\n123\n"
     save |= {"artifacts/tab_x.csv": "a\n1\n", "artifacts/fig_x.svg": "<svg></svg>\n"}
     for name, text in save.items():
         (results / name).parent.mkdir(parents=True, exist_ok=True)
@@ -369,13 +372,14 @@ def test_one_regeneration_at_a_time_and_none_beside_the_jobs_of_a_killed_one(che
             assert "Traceback" not in said
         assert first.poll() is None
         first.kill()  # Snakemake alone: its job renders on, with processes of its own
-    assert tools.alive_in(checkout)
-    with tools.started(checkout, again) as second:
-        assert begins(again), again.read_text()
-        said = again.read_text()
-        assert "left a lock behind" in said
-        assert "Jobs of a Snakemake that was killed are still at work; they are ended: [" in said
-        tools.kill_group(second)
+        first.wait()
+        assert tools.alive_in(checkout)
+        with tools.started(checkout, again) as second:
+            assert begins(again), again.read_text()
+            said = again.read_text()
+            assert "left a lock behind" in said
+            assert "Jobs of a Snakemake that was killed are still at work; they are ended: [" in said
+            tools.kill_group(second)
     assert tools.within(tools.END_S, lambda: not tools.alive_in(checkout)), tools.alive_in(checkout)
     assert tools.partial_files(checkout) == []
 
