@@ -95,9 +95,12 @@ class ClipStore:
     def _flat(self) -> np.ndarray:
         path = self.folder / "waveforms.npy"
         try:
-            return np.load(path, mmap_mode="r")
-        except (OSError, ValueError) as error:
-            raise _incomplete(path, error) from None
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise _incomplete(path, "it is no array of numbers" if "allow_pickle" in str(error) else error) from None
+        if not isinstance(found, np.ndarray):
+            raise _incomplete(path, "it is an archive of arrays")
+        return found
 
     @cached_property
     def _spans(self) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +138,7 @@ class ClipStore:
         return self.root / self.row(clip_id).frames / f"{index + 1:06d}.jpg"
 
 
-def _incomplete(path: Path, error: Exception) -> DataError:
+def _incomplete(path: Path, error: Exception | str) -> DataError:
     return DataError(f"{path} cannot be read ({error}); delete {path.parent} and run `make figures`, which writes it")
 
 

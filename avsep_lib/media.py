@@ -33,16 +33,7 @@ CONTAINERS = (
     ),
     *("nut", "rm", "ivf", "h264", "hevc", "gif", "loas"),
 )
-PICTURES = (
-    "JPEG",
-    "MPO",
-    "PNG",
-    "WEBP",
-    "GIF",
-    "BMP",
-    "TIFF",
-    "PPM",
-)  # Pillow's names; MPO is what some phones call JPEG
+PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # Pillow's names; JPEG includes the MPO of phones
 
 
 def open_container(path: str | Path) -> Any:

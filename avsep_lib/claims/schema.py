@@ -190,12 +190,17 @@ def load_claims(notebook: str | None = None, kind: str | None = None, path: Path
     Raises
     ------
     ConfigError
-        Unknown or missing key, wrong type, kind, direction, metric or notebook, or an id given twice; names the entry.
+        Not YAML; unknown or missing key, wrong type, kind, direction, metric or notebook, or an id given twice; names the entry.
     """
     import yaml
 
     path = path or claims_path()
-    entries = yaml.safe_load(path.read_text()) or []
+    try:
+        entries = yaml.safe_load(path.read_text()) or []
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(entries, list):
+        raise ConfigError(f"{path}: expected a list of claims, got {type(entries).__name__}")
     claims = [_claim(entry, f"{path.name} entry {number}") for number, entry in enumerate(entries, start=1)]
     ids = [claim.id for claim in claims]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
