@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -40,6 +41,9 @@ HTML = "".join(  # what a notebook of a stranger may have put into its outputs
     "<details ontoggle=alert(1) open>x</details><form action=javascript:alert(1)><input type=submit></form>"
     '<iframe srcdoc="<script>alert(1)</script>"></iframe><template><script>alert(1)</script></template><noscript>x</noscript>'
 )  # fmt: skip
+
+
+ADDRESSES = ("href", "src", "action", "formaction", "xlink:href", "poster", "data", "srcdoc", "background", "ping")
 
 
 def hostile_report(project, root: Path, monkeypatch) -> Path:
@@ -103,14 +107,19 @@ def _spoil_notebooks(root: Path) -> None:
             failed = {"output_type": "error", "ename": SCRIPT, "evalue": SCRIPT, "traceback": [SCRIPT]}
             outputs = [said, failed, shown(text_html=HTML, text_plain=SCRIPT), shown(text_plain=SCRIPT)]
             outputs += [shown(text_markdown="\n\n".join(HOSTILE) + HTML, text_plain="x")]
-            book["cells"] += [markdown(text, "h0"), markdown(HTML, "h2"), code("\n".join(HOSTILE), '"><script>alert(1)</script>', *outputs)]
+            book["cells"] += [
+                markdown(text, "h0"),
+                markdown(HTML, "h2"),
+                code("\n".join(map(repr, HOSTILE)), '"><script>alert(1)</script>', *outputs),
+            ]
             path.write_text(json.dumps(book))
 
 
 def active_parts(text: str, own: tuple[str, ...] = ()) -> list[str]:
     """What would run in a page: scripts that are not `own`, event handlers, addresses that are code, foreign frames."""
-    from bs4 import BeautifulSoup
+    from bs4 import BeautifulSoup, XMLParsedAsHTMLWarning
 
+    warnings.filterwarnings("ignore", category=XMLParsedAsHTMLWarning)
     found = []
     for tag in BeautifulSoup(text, "html.parser").find_all(True):
         if tag.name == "script" and tag.string not in own:
@@ -120,6 +129,6 @@ def active_parts(text: str, own: tuple[str, ...] = ()) -> list[str]:
         for name, value in tag.attrs.items():
             value = " ".join(value) if isinstance(value, list) else value
             plain = re.sub(r"[\x00-\x20]", "", value).lower()
-            if name.startswith("on") or (name not in ("aria-label", "alt", "title", "content", "data-tracks") and re.match("(javascript|vbscript|data:text)", plain)):
+            if name.startswith("on") or (name in ADDRESSES and re.match("(javascript|vbscript|data:text)", plain)):
                 found.append(f"{tag.name} {name}={value[:60]}")
     return found

@@ -63,7 +63,7 @@ def test_the_names_are_there_word_for_word(pages):
 
 
 def test_no_file_of_the_report_is_a_page_or_drawing_of_a_stranger(pages):
-    folder, texts = pages
+    folder, _texts = pages
     saved = {path.suffix for path in (folder / "notebooks" / "files").iterdir()}
     assert saved <= {".png", ".flac", ".wav", ".jpeg", ".gif", ".webp"}
 
@@ -71,7 +71,11 @@ def test_no_file_of_the_report_is_a_page_or_drawing_of_a_stranger(pages):
 def test_outputs_lose_every_way_to_run(tmp_path):
     files = Files(Site("toy", tmp_path, tmp_path / "out", ()), "x")
     assert active_parts(cleaned(HTML, "x", files)) == []
-    kept = cleaned('<a href="https://doi.org/1">d</a><a href="#a">a</a><a href="b.html">b</a><details><p>x</p></details>', "x", files)
+    kept = cleaned(
+        '<a href="https://doi.org/1">d</a><a href="#a">a</a><a href="b.html">b</a><details><p>x</p></details>',
+        "x",
+        files,
+    )
     assert kept.count("href=") == 3
     assert "<details>" in kept
 
