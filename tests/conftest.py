@@ -91,13 +91,10 @@ def regenerate(root: Path, runs: Callable[..., list] = toy_runs, **changes) -> P
     **changes
         Sections of the profile to replace.
     """
-    import torch
-    from safetensors.torch import save_file
-
-    from avsep_lib import clips, features, mixtures, score, train
+    from avsep_lib import clips, mixtures, score, train
     from avsep_lib.config import check_profile
     from avsep_lib.embedded.build import build_dataset
-    from avsep_lib.encoders import embed, load_audio_encoder
+    from avsep_lib.encoders import embed
     from avsep_lib.encoders import train as encoders
     from avsep_lib.encoders.store import EmbeddingStore
 
@@ -113,24 +110,36 @@ def regenerate(root: Path, runs: Callable[..., list] = toy_runs, **changes) -> P
         embed.embed(stored, settings, folder, store.folder, data / "embeddings" / f"{stored}.safetensors")
     images = EmbeddingStore.open(data / "embeddings" / "images.safetensors")
     mixtures.write_lists(mixtures.build_lists(store, profile.audio, profile.mixtures), data / "mixtures", store)
-    teacher = load_audio_encoder(profile.encoders.audio, data / "encoders" / "audio")
-    pool, val = (mixtures.read_list(data / "mixtures", name) for name in ("pool", "val"))
-    (data / "features").mkdir()
-    tensors = features.pool_features(store, pool, profile.audio, teacher) | features.visual_inputs(
-        store, pool, images, 32
-    )
-    save_file(tensors, data / "features" / "train.safetensors")
-    tensors = features.waveform_features(store, val, profile.audio) | features.visual_inputs(store, val, images, 32)
-    tensors["teacher"] = torch.from_numpy(teacher.encode(tensors["waveform"].numpy(), profile.audio.sample_rate))
-    save_file(tensors, data / "features" / "val.safetensors")
-    (made.results / "scores").mkdir()
+    write_features(store, data, profile, images, data / "features")
     for config in runs(profile):
         path = train.train(config, data / "features", made.results / "runs" / config.run_id)
-        scores = score.score_run(path, store, data / "mixtures", images)
-        scores.to_csv(made.results / "scores" / f"{config.run_id}.csv", index=False, float_format="%.6f")
-    references = score.score_references(profile.audio, store, data / "mixtures")
-    references.to_csv(made.results / "scores" / "references-music11.csv", index=False, float_format="%.6f")
+        write_scores(score.score_run(path, store, data / "mixtures", images), made, config.run_id)
+    write_scores(score.score_references(profile.audio, store, data / "mixtures"), made, "references-music11")
     return made
+
+
+def write_features(store, data: Path, profile, images, out: Path) -> None:
+    """Features of the lists in `data`, with the audio encoder there."""
+    import torch
+    from safetensors.torch import save_file
+
+    from avsep_lib import features, mixtures
+    from avsep_lib.encoders import load_audio_encoder
+
+    teacher = load_audio_encoder(profile.encoders.audio, data / "encoders" / "audio")
+    pool, val = (mixtures.read_list(data / "mixtures", name) for name in ("pool", "val"))
+    out.mkdir()
+    tensors = features.pool_features(store, pool, profile.audio, teacher)
+    save_file(tensors | features.visual_inputs(store, pool, images, 32), out / "train.safetensors")
+    tensors = features.waveform_features(store, val, profile.audio) | features.visual_inputs(store, val, images, 32)
+    tensors["teacher"] = torch.from_numpy(teacher.encode(tensors["waveform"].numpy(), profile.audio.sample_rate))
+    save_file(tensors, out / "val.safetensors")
+
+
+def write_scores(scores, made: Project, name: str) -> None:
+    """As ``python -m avsep_lib.score`` writes them."""
+    (made.results / "scores").mkdir(exist_ok=True)
+    scores.to_csv(made.results / "scores" / f"{name}.csv", index=False, float_format="%.6f")
 
 
 @pytest.fixture(scope="session")
