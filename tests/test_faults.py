@@ -275,10 +275,10 @@ def planted(folder):
     save = {
         "runs/a/history.csv": "step\n1\n",
         "runs/a/cost.json": '{"seconds": 1, "steps": 2}',
-        "scores/a.csv": "a\n1\n",
+        "scores/a.csv": "a\n123\n",
+        "artifacts/tab_x.csv": "a\n1\n",
+        "artifacts/fig_x.svg": "<svg></svg>\n",
     }
-    save["scores/a.csv"] = "a\n123\n"
-    save |= {"artifacts/tab_x.csv": "a\n1\n", "artifacts/fig_x.svg": "<svg></svg>\n"}
     for name, text in save.items():
         (results / name).parent.mkdir(parents=True, exist_ok=True)
         (results / name).write_text(text)
