@@ -98,7 +98,7 @@ def test_a_file_shorter_than_promised_is_refused(wav):
 
 def test_a_file_cut_in_transfer_is_refused(wav):
     wav.write_bytes(wav.read_bytes()[: wav.stat().st_size // 2])
-    refused(wav, "truncated: 0.50 s of 1.00 s", "replace it")
+    refused(wav, "truncated: ", "replace the file")
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"not audio at all"])
@@ -319,8 +319,8 @@ def test_bad_frames_are_refused(project_copy):
         ("clip_id", "00", "clip_id '00' occurs twice"),
         ("split", "trian", "clip '01' has split 'trian'; known: train, val, test, pretrain"),
         ("labels", " ", "clip '01' has no label"),
-        ("n_frames", 0, "clip '01' has n_frames = 0; it must be > 0"),
-        ("duration_s", "long", "clip '01' has duration_s = 'long'; it must be > 0"),
+        ("n_frames", 0, "clip '01' has n_frames = 0; it must be a whole number from 1"),
+        ("duration_s", "long", "clip '01' has duration_s = 'long'; it must be a number from"),
     ],
 )
 def test_a_bad_manifest_row_is_named(tmp_path, column, value, message):
