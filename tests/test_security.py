@@ -249,7 +249,7 @@ OBJECTS = (
 def yaml_readers(tmp_path):
     """Everything that reads a YAML file of a user, by name."""
     from avsep_lib.claims.schema import load_claims
-    from avsep_lib.recorded.description import read_file
+    from avsep_lib.recorded.description import read_dataset
 
     def profile(text):
         (tmp_path / "config").mkdir(exist_ok=True)
@@ -258,7 +258,7 @@ def yaml_readers(tmp_path):
 
     def dataset(text):
         (tmp_path / "d.yaml").write_text(text)
-        return read_file(tmp_path / "d.yaml", "DATASET")
+        return read_dataset(str(tmp_path / "d.yaml"), tmp_path, "DATASET")
 
     def claims(text):
         (tmp_path / "c.yaml").write_text(text)
@@ -301,7 +301,7 @@ def test_a_billion_laughs_cost_no_memory(kind, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", EVIL)
 def test_a_name_that_is_no_name_is_refused_with_value_and_place(name):
-    with pytest.raises(ConfigError, match="run_id.*use letters"):
+    with pytest.raises(ConfigError, match=r"run_id.*use letters"):
         checked_name(name, "run_id")
     for ask in (results_root, figures_root, load_profile, profile_data):
         with pytest.raises(ConfigError, match="profile"):
@@ -354,7 +354,7 @@ def test_a_switch_which_names_a_folder_is_a_number_or_a_word(value):
            "dataset": "music11", "seed": "0", "switches": f"sample_rate={value}"}  # fmt: skip
     if ";" in value:  # separates switches: what follows is none
         value = value.split(";")[1]
-    with pytest.raises(ConfigError, match="switch .*(write a number|not of the form)"):
+    with pytest.raises(ConfigError, match=r"switch .*(write a number|not of the form)"):
         _parse_run(row, "runs.csv row 1")
 
 

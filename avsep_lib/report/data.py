@@ -90,7 +90,7 @@ def _files(folder: Path, name: str, site: Site) -> list[tuple[str, str]]:
         if not path.exists() or path.stat().st_size > HEAVIEST:
             continue
         target = f"data/{name}/{path.name}"
-        private = profile.is_recorded(name) and path.name in ("audit.csv", "manifest.csv")
+        private = path.name in ("audit.csv", "manifest.csv")
         site.save(without_folders(path).encode(), target) if private else site.copy(path, target)
         links.append((f"{path.parent.name}/{path.name}", target))
     return links
