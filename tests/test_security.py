@@ -20,7 +20,7 @@ from avsep_lib.config import _parse_run, load_profile, load_runs, profile_data
 from avsep_lib.errors import AvsepError, ConfigError, DataError
 from avsep_lib.explorer import uploads
 from avsep_lib.inputs import require, require_data
-from avsep_lib.media import open_container, open_picture
+from avsep_lib.media_file import open_media, open_picture
 from avsep_lib.paths import checked_name, data_root, figures_root, is_inside, results_root
 
 EVIL = (
@@ -431,13 +431,13 @@ def test_a_playlist_opens_no_other_file(text, name, tmp_path):
     wav(tmp_path / "other.flac")
     (tmp_path / name).write_text(text)
     with pytest.raises(av.error.FFmpegError):
-        open_container(tmp_path / name)
+        open_media(tmp_path / name)
     with pytest.raises(DataError, match=re.escape(name)):
         read_recording(tmp_path / name)
 
 
 def test_a_concatenation_was_opened_before_kinds_were_named(tmp_path):
-    """Why `open_container` names kinds: FFmpeg by itself follows such a list."""
+    """Why `open_media` names kinds: FFmpeg by itself follows such a list."""
     import av
 
     wav(tmp_path / "other.flac")
@@ -448,7 +448,7 @@ def test_a_concatenation_was_opened_before_kinds_were_named(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
 def test_kinds_in_use_are_opened(suffix, tmp_path):
-    with open_container(wav(tmp_path / f"x.{suffix}", rate=44100)) as container:
+    with open_media(wav(tmp_path / f"x.{suffix}", rate=44100)) as container:
         assert container.streams.audio
 
 
@@ -470,9 +470,9 @@ def test_postscript_is_no_picture(tmp_path, monkeypatch):
 
 
 def test_every_container_and_picture_is_opened_by_kind():
-    """No `av.open` for reading and no `Image.open` beside `avsep_lib.media`."""
+    """No `av.open` for reading and no `Image.open` beside `avsep_lib.media_file`."""
     for name, code in sources():
-        if name.startswith("avsep_lib/") and name != "avsep_lib/media.py":
+        if name.startswith("avsep_lib/") and name != "avsep_lib/media_file.py":
             assert "Image.open(" not in code, name
             assert not re.search(r"av\.open\((?![^)]*\"w\")", code.replace("str(temporary)", "x")), name
 
