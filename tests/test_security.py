@@ -461,8 +461,8 @@ def test_postscript_is_no_picture(tmp_path, monkeypatch):
     (tmp_path / "x.jpg").write_bytes(
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n(/etc/passwd) (r) file\n%%EOF\n"
     )
-    with pytest.raises(OSError, match="cannot identify"):
-        open_picture(tmp_path / "x.jpg")
+    with pytest.raises(OSError, match="cannot identify"), open_picture(tmp_path / "x.jpg"):
+        pass
     with pytest.raises(DataError, match=r"x\.jpg is truncated or not a picture"):
         read_image(tmp_path / "x.jpg")
     with open_picture(io.BytesIO(jpeg())) as picture:
