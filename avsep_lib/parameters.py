@@ -28,7 +28,7 @@ class NotebookParameters(BaseModel):
 class WithIntervals(NotebookParameters):
     """Notebooks whose numbers carry bootstrap intervals."""
 
-    seed: int = Field(1234, ge=0, description="bootstrap only; training seeds live in config/runs.csv")
+    seed: int = Field(1234, ge=0, le=2**62, description="bootstrap only; training seeds live in config/runs.csv")
     # 40: fewer have no sample beyond each end of a 95 % interval, see avsep_lib.intervals.Resampling
     n_bootstrap: int = Field(2000, ge=40, description="resamples over mixtures, not over sources")
 

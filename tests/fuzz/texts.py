@@ -308,7 +308,7 @@ def finite(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(finite, value))
     return (
-        not isinstance(value, int | float) or abs(value) < 1e18 or (isinstance(value, float) and math.isfinite(value))
+        not isinstance(value, int | float) or abs(value) <= 2**62 or (isinstance(value, float) and math.isfinite(value))
     )
 
 
