@@ -39,7 +39,7 @@ def canary_table(profile: str) -> pd.DataFrame:
     rows = [
         (
             found["canary"].replace("_", " "),
-            found["looks_at"],
+            found["looks_at"].replace("``", "`"),
             found["fault"],
             found["caught"] if found["caught"] in ("yes", "no") else f"{found['caught']}: {found['saw']}",
             "yes" if found["false_alarm"] else "no",

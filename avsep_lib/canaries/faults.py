@@ -588,9 +588,11 @@ def knowing_the_truth(evidence: Evidence, change: Callable[[torch.Tensor, torch.
 
 @planted("stale_scores", "a model trained again, its scores left as they were")
 def _(evidence: Evidence, folder: Path):
-    first, second = two_runs(evidence, same_row=True)
-    weights = load_file(evidence.model_path(first))
-    return spoil(evidence, folder, evidence.model_path(second), edit_tensors(lambda name, _: weights[name]))
+    run_id = some_run(evidence)
+    twins = [r for r, run in evidence.runs.items() if run.row == evidence.runs[run_id].row and r != run_id]
+    weights = load_file(evidence.model_path(twins[0])) if twins else {}
+    again = edit_tensors(lambda name, _: weights[name]) if twins else moved(1.0)
+    return spoil(evidence, folder, evidence.model_path(run_id), again)
 
 
 # --- probes ----------------------------------------------------------------------------------------------------------
