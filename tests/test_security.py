@@ -1,12 +1,15 @@
 """Nothing unpickles, no YAML builds objects, no name leaves its root; what belongs to others is opened as data only."""
 
 import io
+import json
 import os
 import pickle
 import re
 import stat
+import subprocess
 import sys
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -573,3 +576,150 @@ def test_a_bomb_is_refused_before_it_unpacks(tmp_path, monkeypatch):
         assert tracemalloc.get_traced_memory()[1] < 20_000_000
     finally:
         tracemalloc.stop()
+
+
+# --- what comes back from another machine -----------------------------------------------------------------------------
+
+
+def came_back(folder, run_id="late-s0", members=None, **changes):
+    """Files as a borrowed machine leaves them, with one thing changed; what `provenance.json` tells."""
+    from avsep_lib.borrowed import export
+    from avsep_lib.files import sha256_file
+
+    folder.mkdir(exist_ok=True)
+    (folder / export.SCORES).write_text(f"run_id,seed\nlate-s0,0\n{run_id},0\n")
+    (folder / export.HISTORIES).write_text(f"run_id,step\n{run_id},1\n")
+    (folder / export.COSTS).write_text(json.dumps({run_id: {"steps": 1}}))
+    with zipfile.ZipFile(folder / export.DATA, "w") as archive:
+        for member, content in (members or {export.DESCRIPTORS: "a"}).items():
+            archive.writestr(member, content)
+    names = (export.SCORES, export.HISTORIES, export.COSTS, export.DATA)
+    told = {"files": {name: sha256_file(folder / name) for name in names}, "runs": ["late-s0"]} | changes
+    (folder / export.PROVENANCE).write_text(json.dumps(told))
+    return told
+
+
+def test_received_files_are_laid_out(tmp_path):
+    from avsep_lib.borrowed import receive
+
+    told = came_back(tmp_path / "came")
+    assert receive.read_provenance(tmp_path / "came") == told
+    receive.unpack(tmp_path / "came", told, tmp_path / "out", "music11")
+    assert (tmp_path / "out" / "scores" / "late-s0.csv").exists()
+
+
+@pytest.mark.parametrize("run_id", ["../../../escaped", "/tmp/escaped", "a/b", "late-s9", ""])
+@pytest.mark.parametrize("spoilt", ["scores.csv", "histories.csv", "costs.json"])
+def test_a_run_of_received_files_becomes_no_path(run_id, spoilt, tmp_path):
+    from avsep_lib.borrowed import receive
+
+    told = came_back(tmp_path / "clean")
+    came_back(tmp_path / "came", run_id)
+    (tmp_path / "clean" / spoilt).write_bytes((tmp_path / "came" / spoilt).read_bytes())
+    out = tmp_path / "a" / "b" / "out"
+    with pytest.raises(DataError, match=f"{re.escape(spoilt)}: run .* is not among the runs"):
+        receive.unpack(tmp_path / "clean", told, out, "music11")
+    inside = [path for path in (tmp_path / "a").rglob("*") if path.is_file()]
+    assert all(path.is_relative_to(out) for path in inside)
+    assert not list(tmp_path.rglob("*escaped*"))
+
+
+def link_in_zip():
+    info = zipfile.ZipInfo("dataset/manifest.csv")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+@pytest.mark.parametrize(("members", "words"), [
+    ({"../../escaped.txt": "x"}, "would lie outside"), ({"/tmp/escaped": "x"}, "would lie outside"),
+    ({"dataset/../../escaped": "x"}, "would lie outside"), ({"a\\..\\b": "x"}, "would lie outside"),
+    ({link_in_zip(): "/etc/passwd"}, "no plain file"), ({"dataset/": ""}, "no plain file"),
+    ({"runs/late-s0/model.safetensors": "x"}, "no borrowed machine packs"), ({"evil.py": "x"}, "no borrowed machine packs"),
+    ({"dataset/a.wav": "x", "dataset/b.wav": "x"}, "no borrowed machine packs"),
+    ({"dataset/manifest.csv": b"0" * 300 * 2**20}, "would unpack to"),
+])  # fmt: skip
+def test_a_received_archive_holds_what_it_should(members, words, tmp_path):
+    from avsep_lib.borrowed import receive
+
+    told = came_back(tmp_path / "came", members=members)
+    with pytest.raises(DataError, match=words):
+        receive.unpack(tmp_path / "came", told, tmp_path / "out", "music11")
+    assert not (tmp_path / "out" / "data").exists()
+
+
+def test_received_files_are_plain_few_and_small(tmp_path, monkeypatch):
+    from avsep_lib.borrowed import receive
+
+    came = tmp_path / "came"
+    told = came_back(came)
+    for files in ({"../x": "0"}, {"/etc/passwd": "0"}, {"a/b": "0"}, {"": "0"}, {"..": "0"}):
+        came_back(came, files=told["files"] | files)
+        with pytest.raises(DataError, match="is no name of a file"):
+            receive.read_provenance(came)
+    came_back(came, files={f"{i}": "0" for i in range(9)})
+    with pytest.raises(DataError, match="9 files; at most 7"):
+        receive.read_provenance(came)
+    for broken in ("[]", '{"files": 1}', "{}"):
+        (came / "provenance.json").write_text(broken)
+        with pytest.raises(DataError, match="describes no files"):
+            receive.read_provenance(came)
+    came_back(came)
+    monkeypatch.setattr(receive, "FILE_BYTES", 20)
+    with pytest.raises(DataError, match="no file that comes back has more than 20"):
+        receive.read_provenance(came)
+    monkeypatch.undo()
+    (came / "scores.csv").rename(tmp_path / "elsewhere")
+    (came / "scores.csv").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match="is a link"):
+        receive.read_provenance(came)
+
+
+# --- no secret in what is made or committed ---------------------------------------------------------------------------
+
+TOKENS = re.compile(
+    r"\bhf_[A-Za-z0-9]{30,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bAKIA[0-9A-Z]{16}\b|\bsk-[A-Za-z0-9_-]{30,}|\bxox[abprs]-[\w-]{10,}"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY|\beyJ[\w-]{15,}\.eyJ[\w-]{15,}|\bAIza[\w-]{35}|\bglpat-[\w-]{20}|\bpypi-[\w-]{40,}"
+    r"|://[^/\s:@'\"{}]+:[^/\s:@'\"{}]+@"
+)
+OWN_FOLDERS = re.compile(r"(?<![\w.])/(?:home|Users|root)/[a-z]")
+
+
+def tracked():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("no git checkout: what is committed cannot be told")
+    for name in filter(None, listed.stdout.split("\0")):
+        path = ROOT / name
+        if path.is_file() and path.suffix not in (".png", ".sf2"):
+            yield name, path.read_text(errors="replace")
+
+
+@pytest.mark.parametrize("text", [
+    "hf_" + "a" * 34, "ghp_" + "A1" * 18, "AKIA" + "A1" * 8, "sk-" + "a" * 40, "xoxb-" + "1" * 12, "https://user:word@host/x",
+    "-----BEGIN RSA PRIVATE " + "KEY-----", "eyJ" + "a" * 20 + ".eyJ" + "b" * 20 + ".c",
+])  # fmt: skip
+def test_a_token_is_seen(text):
+    assert TOKENS.search(text)
+
+
+def test_no_token_is_committed():
+    found = [(name, match[0][:12]) for name, text in tracked() for match in TOKENS.finditer(text)]
+    assert [entry for entry in found if entry[0] not in ("tests/test_security.py", "tests/test_smoke.py")] == []
+
+
+def test_nothing_that_is_made_names_a_machine_or_a_person():
+    made = ("figures/", "notebooks/", "benchmarks/", "paper/", "config/", "tests/long_report.md")
+    found = [(n, m[0]) for n, text in tracked() if n.startswith(made) for m in OWN_FOLDERS.finditer(text)]
+    assert found == []
+
+
+def test_sidecars_hold_no_environment(tmp_path, monkeypatch):
+    from avsep_lib import provenance
+
+    monkeypatch.setenv("HF_TOKEN", "hf_" + "canary" * 6)
+    monkeypatch.setenv("USER", "canary-user")
+    text = json.dumps(
+        [provenance.hardware(), provenance.package_versions(), provenance.python_version(), provenance.commit()]
+    )
+    assert "canary" not in text
+    assert os.uname().nodename not in re.findall(r"[\w-]+", text)
