@@ -27,6 +27,7 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
+from avsep_lib.adam import Adam
 from avsep_lib.audio import LOG_FLOOR, apply_mask, stft, warp
 from avsep_lib.cli import json_argument, run_main
 from avsep_lib.errors import DataError, WeightsError
@@ -259,7 +260,7 @@ def train(
 
         load_trunk(separator.visual, config.model.backbone_weights)
     separator = with_synchronised_norm(separator, fabric, training)
-    optimizer = torch.optim.Adam(separator.parameters(), lr=training.learning_rate, fused=True)
+    optimizer = Adam(separator.parameters(), lr=training.learning_rate, fused=True)
     model, optimizer = fabric.setup(separator, optimizer)
     forward = compiled_forward(separator, fabric) if compiled and fabric.world_size == 1 else model
     fingerprint = sha256_text(canonical_json([to_dict(config), *inputs.hashes]))
