@@ -75,9 +75,9 @@ sbom: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
-# What is too long for `make test`, about ten minutes; its counts and tables go to tests/long_report.md.
+# What is too long for `make test`; ONLY='killed or numbers' runs some. Counts and tables go to tests/long_report.md and .json.
 test-long: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long tests/long --long-report tests/long_report.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long tests/long $(if $(ONLY),-k "$(ONLY)") --long-report tests/long_report.md
 
 # Ratios to plain references: benchmarks/README.md. ROWS='pattern|pattern' chooses; ROWS=ALL includes the long ones.
 ROWS ?=
