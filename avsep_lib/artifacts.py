@@ -142,9 +142,18 @@ def markdown_table(frame: pd.DataFrame, digits: int = 2) -> str:
     return cells.to_markdown(index=False, disable_numparse=True) + "\n"
 
 
+# What ends a cell, begins a tag or makes a link, and a backslash that would take back its escape.
+_MARKDOWN = re.compile(r"\||<(?=[A-Za-z/!?])|(?<=\])\(|\\(?=[!-/:-@\[-`{-~])")
+
+
 def markdown_cell(text: str) -> str:
-    """Text as a cell that says it: on one line, without columns, tags and links of its own (`avsep_lib.report` undoes it)."""
-    return re.sub(r"\||<(?=[A-Za-z/!?])|(?<=\])(?=\()", lambda m: f"\\{m[0]}", " ".join(text.split("\n")))
+    """Text as a cell that says it: on one line, without columns, tags and links of its own (`plain_cell` undoes it)."""
+    return _MARKDOWN.sub(lambda match: f"\\{match[0]}", " ".join(text.split("\n")))
+
+
+def plain_cell(cell: str) -> str:
+    """What a cell by `markdown_cell` says."""
+    return re.sub(r"\\([\\|<(])", r"\1", cell)
 
 
 def latex_table(frame: pd.DataFrame, name: str, caption: str, digits: int = 2) -> str:

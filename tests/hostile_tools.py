@@ -24,6 +24,7 @@ HOSTILE = (
     "[x](javascript:alert(1))",
     "{{7*7}}{% raw %}",
     "${7*7}`alert(1)`",
+    r"\<img src=x onerror=alert(1)>\|<script>alert(1)</script>",
     r"$\frac$",
     r"\input{/etc/passwd}",
     "50% _a_ #1 & {b} ~ ^",
