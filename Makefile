@@ -1,4 +1,4 @@
-# The things people do here:  make figures | why | verify | test | test-long | bench | growth | lab | explore | clean
+# The things people do here:  make figures | why | verify | verify-provenance | sbom | test | test-long | bench | growth | lab | explore | clean
 # `make figures` understands PROFILE=smoke|demo|paper, DATASET=file.yaml and CORES=n; the first use of any target makes the environment.
 PROFILE ?= demo
 PORT    ?= 8866
@@ -25,7 +25,8 @@ export HF_HUB_OFFLINE = 1
 export TRANSFORMERS_OFFLINE = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: figures bundle why verify test test-long bench growth lab explore env lint lock readme strip clean
+.PHONY: figures bundle why verify test test-long bench growth lab explore env lint lock readme strip third-party \
+	verify-provenance sbom clean
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 
@@ -59,12 +60,24 @@ verify: $(READY)
 	$(BIN)/python workflow/regenerate.py --profile $(PROFILE) --cores $(CORES) --gpus "$(GPUS)" --target report
 	@$(BIN)/python -m avsep_lib.changes.verify --profile $(PROFILE)
 
+# Are figures and tables what their sidecars say, and these what was published; are N of them (chosen by SEED, or by chance)
+# made of what they name; do REBUILD of these come out equal when they are made again from their sidecars alone.
+N       ?= 5
+SEED    ?=
+REBUILD ?= 1
+verify-provenance: $(READY)
+	@$(BIN)/python -m avsep_lib.lineage --profile $(PROFILE) --n $(N) --rebuild $(REBUILD) $(if $(SEED),--seed $(SEED))
+
+# What is installed, as CycloneDX; `make figures` leaves it beside the figures as well.
+sbom: $(READY)
+	@$(BIN)/python -m avsep_lib.lineage.sbom --out build/sbom.json
+
 test: $(READY)
 	$(BIN)/python -m pytest
 
-# What is too long for `make test`, about ten minutes; its counts and tables go to tests/long_report.md.
+# What is too long for `make test`; ONLY='killed or numbers' runs some. Counts and tables go to tests/long_report.md and .json.
 test-long: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long tests/long --long-report tests/long_report.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long tests/long $(if $(ONLY),-k "$(ONLY)") --long-report tests/long_report.md
 
 # Ratios to plain references: benchmarks/README.md. ROWS='pattern|pattern' chooses; ROWS=ALL includes the long ones.
 ROWS ?=
@@ -75,11 +88,11 @@ bench: $(READY)
 growth: $(READY)
 	$(BIN)/python -m benchmarks.growth
 
-# Opens on the tour; the other notebooks and the glossary lie beside it.
+# Opens on the tour; the other notebooks and the glossary lie beside it. For this machine only, behind the printed token.
 lab: $(READY)
-	$(BIN)/jupyter lab --notebook-dir=notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb $(if $(filter 0,$(shell id -u)),--allow-root)
+	$(BIN)/python -m avsep_lib.serving
 
-# The explorer (notebook 12) as a page of its own, on this machine only; PROFILE says whose results, PORT where.
+# The explorer (notebook 12) as a page of its own, likewise; PROFILE says whose results, PORT where.
 explore: $(READY)
 	$(BIN)/python -m avsep_lib.explorer --profile $(PROFILE) --port $(PORT)
 
@@ -89,6 +102,7 @@ lint: $(READY)
 	$(BIN)/python tools/strip_notebooks.py --check
 	$(BIN)/python tools/notebooks_readme.py --check
 	$(BIN)/python tools/readme.py --check
+	$(BIN)/python tools/third_party.py --check
 
 env: $(READY)
 
@@ -117,6 +131,10 @@ lock:
 readme: $(READY)
 	$(BIN)/python tools/notebooks_readme.py
 	$(BIN)/python tools/readme.py
+
+# The licences in THIRD_PARTY.md, after `make lock`.
+third-party: $(READY)
+	$(BIN)/python tools/third_party.py
 
 strip: $(READY)
 	$(BIN)/python tools/strip_notebooks.py

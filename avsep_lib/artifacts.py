@@ -10,25 +10,30 @@ the workflow learns from there which files to expect.
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from avsep_lib import reads
 from avsep_lib.errors import ConfigError, DataError
 from avsep_lib.files import atomic_path, sha256_file, write_json, write_text
 from avsep_lib.paths import project_root, results_root
 from avsep_lib.provenance import code_record, commit, hardware, package_versions, python_version
-from avsep_lib.recorded.notes import data_notes
+from avsep_lib.recipe import made_by
+from avsep_lib.recorded.notes import data_notes, noted_files
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FIGURE_FORMATS = ("png", "svg")
 DPI = 150
+KINDS = {"figure": "fig", "table": "tab"}  # prefix of the file names
 
 _STARTED = time.monotonic()
+reads.watch()
 
 
 def artifact_stem(kind: str, name: str) -> str:
@@ -59,7 +64,8 @@ def save_figure(
     profile : str
         Profile whose results these are.
     inputs : iterable of path
-        Files the figure was computed from; their SHA-256 go into the sidecar.
+        Files the figure was computed from; their SHA-256 go into the sidecar, with those of all results that this
+        process has opened (`avsep_lib.reads`).
     parameters : mapping
         Parameters of the notebook.
     caption : str
@@ -130,9 +136,24 @@ def save_table(
 
 
 def markdown_table(frame: pd.DataFrame, digits: int = 2) -> str:
-    """`frame` as a Markdown pipe table; missing values are an en dash, pipes inside a cell are escaped."""
-    cells = _rounded(frame, digits, missing="–").map(lambda text: text.replace("|", r"\|"))
+    """`frame` as a Markdown pipe table; missing values are an en dash, pipes, tags and links inside a cell are escaped."""
+    cells = _rounded(frame, digits, missing="–").map(markdown_cell)
+    cells.columns = [markdown_cell(str(column)) for column in cells.columns]
     return cells.to_markdown(index=False, disable_numparse=True) + "\n"
+
+
+# What ends a cell, begins a tag or makes a link, and a backslash that would take back its escape.
+_MARKDOWN = re.compile(r"\||<(?=[A-Za-z/!?])|(?<=\])\(|\\(?=[!-/:-@\[-`{-~])")
+
+
+def markdown_cell(text: str) -> str:
+    """Text as a cell that says it: on one line, without columns, tags and links of its own (`plain_cell` undoes it)."""
+    return _MARKDOWN.sub(lambda match: f"\\{match[0]}", " ".join(text.split("\n")))
+
+
+def plain_cell(cell: str) -> str:
+    """What a cell by `markdown_cell` says."""
+    return re.sub(r"\\([\\|<(])", r"\1", cell)
 
 
 def latex_table(frame: pd.DataFrame, name: str, caption: str, digits: int = 2) -> str:
@@ -196,8 +217,9 @@ def _record(
         "name": name,
         "caption": " ".join(f"{caption} {data_notes(profile)}".split()),
         "profile": profile,
-        "inputs": hash_files(inputs),
+        "inputs": hash_files([*inputs, *noted_files(profile), *reads.read_results(profile)]),
         "parameters": dict(parameters),
+        "made_by": made_by(artifact_stem(KINDS[kind], name), profile, parameters),
         "code": code_record(),
         "packages": package_versions(),
         "python": python_version(),
@@ -223,11 +245,19 @@ def hash_files(paths: Iterable[str | Path]) -> dict[str, str]:
     """
     root = project_root()
     hashes = {}
-    for path in sorted(root / Path(given) for given in paths):
+    for path in sorted({root / Path(given) for given in paths}):
         if not path.is_file():
             raise DataError(f"input {path} is no file; name the files the artefact was computed from")
-        hashes[str(path.relative_to(root) if path.is_relative_to(root) else path)] = sha256_file(path)
+        state = path.stat()
+        digest = _hash(path, state.st_size, state.st_mtime_ns)
+        hashes[str(path.relative_to(root) if path.is_relative_to(root) else path)] = digest
     return hashes
+
+
+@functools.cache
+def _hash(path: Path, size: int, modified: int) -> str:
+    """Hash of a file as it is: all artefacts of a notebook name the same large ones."""
+    return sha256_file(path)
 
 
 def _is_number(column: pd.Series) -> bool:

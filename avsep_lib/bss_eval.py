@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
-from scipy import linalg
 
 from avsep_lib.delays import Delays
 from avsep_lib.errors import DataError
+from avsep_lib.lapack import cholesky, reciprocal_condition, solve
 from avsep_lib.signals import Array, as_estimates, as_references, energy, is_silent, ratio_db
 
 FILTER_LENGTH = 512
@@ -129,8 +129,8 @@ class References:
 
         Returns those of each estimate's own reference, (methods, sources, 1, taps), and of all, shaped as `lags`.
         """
-        joint = _solve(self._joint, lags.reshape(-1, self.n_sources * self.filter_length)).reshape(lags.shape)
-        own = [_solve(factor, lags[:, source, source]) for source, factor in enumerate(self._own)]
+        joint = solve(self._joint, lags.reshape(-1, self.n_sources * self.filter_length)).reshape(lags.shape)
+        own = [solve(factor, lags[:, source, source]) for source, factor in enumerate(self._own)]
         return np.stack(own, axis=1)[:, :, None], joint
 
     def _score(self, estimate: Array, source: int, own_filter: Array, joint_filter: Array) -> Array:
@@ -160,15 +160,14 @@ class References:
 
     def _try_factors(self, correlations: Array, loading: float) -> list[Array | None]:
         """Factors of the joint matrix and of its diagonal blocks, None for what does not exist or cannot be trusted."""
-        joint = _cholesky(_gram(correlations, loading))
+        joint = cholesky(_gram(correlations, loading))
         if joint is None:
             return [None]
-        rcond, _ = linalg.lapack.dpocon(joint, _largest_column(correlations, loading), uplo="L")
-        if rcond <= _MIN_RCOND:
+        if reciprocal_condition(joint, _largest_column(correlations, loading)) <= _MIN_RCOND:
             return [None]
         first = np.asfortranarray(joint[: self.filter_length, : self.filter_length])
         blocks = (correlations[j : j + 1, j : j + 1] for j in range(1, self.n_sources))
-        return [joint, first, *(_cholesky(_gram(block, loading)) for block in blocks)]
+        return [joint, first, *(cholesky(_gram(block, loading)) for block in blocks)]
 
 
 def _gram(correlations: Array, loading: float) -> Array:
@@ -192,17 +191,6 @@ def _largest_column(correlations: Array, loading: float) -> float:
     taps = (correlations.shape[-1] + 1) // 2
     sums = np.cumsum(np.pad(np.abs(correlations).sum(axis=0), ((0, 0), (1, 0))), axis=-1)
     return (sums[:, taps:] - sums[:, :-taps]).max() + loading
-
-
-def _cholesky(matrix: Array) -> Array | None:
-    """Lower factor of a symmetric matrix, which is overwritten; None when there is none."""
-    lower, failed = linalg.lapack.dpotrf(matrix, lower=1, clean=0, overwrite_a=1)
-    return None if failed else lower
-
-
-def _solve(factor: Array, right: Array) -> Array:
-    """Solutions (m, n) of the equations that `factor` stands for, with right sides (m, n)."""
-    return linalg.cho_solve((factor, True), right.T, check_finite=False).T
 
 
 def _total(blocks: Array) -> float:

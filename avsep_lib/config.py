@@ -20,7 +20,7 @@ from avsep_lib.embedded.settings import EmbeddedSettings
 from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings
 from avsep_lib.errors import ConfigError
 from avsep_lib.files import read_json
-from avsep_lib.paths import project_root, received_root
+from avsep_lib.paths import checked_name, project_root, received_root
 from avsep_lib.recorded.description import read_dataset
 from avsep_lib.recorded.settings import ROLES, RecordedSettings
 from avsep_lib.settings import (
@@ -38,6 +38,7 @@ from avsep_lib.text_files import parse_yaml, read_text, read_yaml
 # test pairs and the size of the pool are what makes two runs comparable.
 NO_SWITCH = ("fusion", "backbone", "frame_size", "embedding_dim", "seed", "pool_size", "features")
 SWITCHABLE = ("audio", "mixtures", "model", "training")  # sections whose fields a run may switch
+SWITCH_VALUE = re.compile(r"[\w.+-]+|\[[\w.+, -]*\]", re.ASCII)  # it becomes part of the name of a folder
 RUN_COLUMNS = ["run_id", "method", "fusion", "alignment", "backbone", "dataset", "seed", "switches"]
 
 
@@ -154,6 +155,7 @@ def received_sections(name: str) -> dict:
 
 
 def _profile_path(name: str) -> Path:
+    checked_name(name, "profile")
     paths = [folder / f"{name}.yaml" for folder in _profile_folders()]
     return next((path for path in paths if path.exists()), paths[0])
 
@@ -308,6 +310,8 @@ def _parse_switches(text: str, place: str) -> dict[str, str]:
             raise ConfigError(f"{place}: switch {item!r} is not of the form key=value")
         if key.strip() in switches:
             raise ConfigError(f"{place}: switch {key.strip()!r} is given twice")
+        if not SWITCH_VALUE.fullmatch(value.strip()):
+            raise ConfigError(f"{place}: switch {item!r}: write a number, a word, or a list such as [8, 16]")
         switches[key.strip()] = value.strip()
     return switches
 
@@ -317,6 +321,7 @@ def _parse_run(row: dict[str, str], place: str) -> Run:
         raise ConfigError(f"{place}: alignment is {row['alignment']!r}; write yes or no")
     if not re.fullmatch("[0-9]{1,9}", row["seed"]):
         raise ConfigError(f"{place}: seed is {row['seed']!r}; write a non-negative integer")
+    checked_name(row["run_id"], f"{place}: run_id")
     if not row["run_id"].endswith(f"-s{row['seed']}"):
         raise ConfigError(f"{place}: run_id {row['run_id']!r} must end in -s{row['seed']}, the row's seed")
     fields = {**row, "alignment": row["alignment"] == "yes", "seed": int(row["seed"])}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from avsep_lib.config import Profile, known_profiles, load_profile, profile_runs
 from avsep_lib.errors import ConfigError, DataError
-from avsep_lib.paths import data_root, results_root
+from avsep_lib.paths import data_root, is_inside, results_root
+from avsep_lib.reads import note
 
 
 def dataset_of(profile: Profile, name: str) -> str:
@@ -54,11 +55,16 @@ def require(profile: str, *names: str) -> list[Path]:
     ------
     DataError
         When one is missing; names it and the command that makes it.
+    ConfigError
+        When one would lie outside of ``results/<profile>``.
     """
+    if leaving := [name for name in names if not is_inside(name)]:
+        raise ConfigError(f"{leaving[0]!r} leads out of {results_root(profile)}; a name of a run or dataset is no path")
     paths = [results_root(profile) / name for name in names]
     if missing := [path for path in paths if not path.exists()]:
         more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise DataError(f"{missing[0]}{more} is missing; run `make figures PROFILE={profile}` first, which makes it")
+    note(paths)
     return paths
 
 

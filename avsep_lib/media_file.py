@@ -16,7 +16,16 @@ from avsep_lib.errors import DataError
 
 RATES = (1_000, 1_000_000)  # Hz of a sound; anything else is a damaged header
 MOST_PIXELS = 100_000_000  # of a picture; as RGB it takes 0.3 GB
-PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO")  # formats, as Pillow calls them
+PICTURES = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "TIFF",
+    "MPO",
+    "PPM",
+)  # as Pillow calls them; MPO is what some phones call JPEG
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,wav,w64,aiff,caf,au,flac,mp3,aac,ac3,"
     "eac3,amr,dv,mxf,ape,tta,wv,h264,hevc,m4v,ivf"

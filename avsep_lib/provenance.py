@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,39 @@ PACKAGES = [
     "papermill",
     "snakemake",
 ]
+DIGITS = 12  # of the hash of one module in a sidecar
 
 
 def code_record() -> dict[str, Any]:
-    """Hash of every ``avsep_lib`` source loaded in this process, and which they were."""
+    """What code made a result: ``sha256`` of all ``modules``, and the first digits of each one's own hash.
+
+    Modules are the ``avsep_lib`` sources loaded in this process. The joint hash is over the full ones; the short ones say
+    later which module is another one.
+    """
     sources = {}
     for name, module in sorted(sys.modules.items()):
         path = getattr(module, "__file__", None)
         if path and (name == "avsep_lib" or name.startswith("avsep_lib.")):
             sources[name] = sha256_file(path)
-    return {"sha256": sha256_text(canonical_json(sources)), "modules": sorted(sources)}
+    return {
+        "sha256": joint_hash(sources),
+        "modules": {name: digest[:DIGITS] for name, digest in sorted(sources.items())},
+    }
+
+
+def joint_hash(hashes: Mapping[str, str]) -> str:
+    """One hash for many, by name."""
+    return sha256_text(canonical_json(dict(hashes)))
+
+
+def code_now(modules: Iterable[str]) -> dict[str, str]:
+    """Full hashes of modules (named as in `code_record`) in this checkout; empty for one that is not there."""
+    root, found = project_root(), {}
+    for name in modules:
+        folder = root.joinpath(*name.split("."))
+        places = [folder / "__init__.py", folder.with_suffix(".py")]
+        found[name] = next((sha256_file(path) for path in places if path.is_file()), "")
+    return found
 
 
 @functools.cache
@@ -91,5 +115,5 @@ def commit() -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(project_root()), *arguments]
+    command = ["git", "--no-optional-locks", "-C", str(project_root()), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()

@@ -1,7 +1,8 @@
 """Copy what the notebooks made to ``figures/<profile>``: ``python -m avsep_lib.publish --profile demo``.
 
 Only figures, tables and sidecars that a notebook of today writes are copied, and what is no longer written is removed:
-present on disk is not the same as reproduced. What a notebook made with other parameters than the workflow gives it (a
+present on disk is not the same as reproduced. The record of the run and the bill of materials
+(`avsep_lib.lineage.record`) lie beside them. What a notebook made with other parameters than the workflow gives it (a
 what-if run by hand lands at the same place) is refused. Running it twice changes nothing.
 """
 
@@ -18,6 +19,7 @@ from avsep_lib.artifacts import hash_files
 from avsep_lib.cli import run_main
 from avsep_lib.errors import DataError
 from avsep_lib.files import atomic_path, read_json, sha256_file, write_json
+from avsep_lib.lineage.record import RECORDS, record_folder, write_records
 from avsep_lib.paths import figures_root, project_root, received_root, results_root
 
 
@@ -66,6 +68,12 @@ def publish(profile: str, files: Mapping[str, list[str]], given: Mapping[str, Ma
         "files copied": copied,
         "files removed": len(stale),
     }
+
+
+def publish_records(profile: str) -> int:
+    """Write the record of the run and the bill of materials, and copy them beside the figures; the files copied."""
+    write_records(profile, read_json(results_root(profile) / "published.json")["files"])
+    return sum(_copy(record_folder(profile) / name, figures_root(profile) / name) for name in RECORDS)
 
 
 def _check_complete(folder: Path, names: list[str]) -> None:
@@ -124,6 +132,7 @@ def main() -> None:
     plan = load_plan(profile)
     files = {stem: artifact_files((stem,)) for stem in drawn_notebooks(profile)}
     counts = publish(profile, files, {stem: json.loads(plan.notebook_json(stem)) for stem in files})
+    counts["records copied"] = publish_records(profile)
     print(f"figures/{profile}: " + ", ".join(f"{number} {what}" for what, number in counts.items()))
     if given.changes:
         from avsep_lib.changes.__main__ import show

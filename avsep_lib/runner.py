@@ -26,12 +26,14 @@ from jupyter_client.manager import AsyncKernelManager
 
 from avsep_lib.cli import run_main
 from avsep_lib.errors import AvsepError, ConfigError
-from avsep_lib.files import atomic_path
+from avsep_lib.files import atomic_path, hold, remove_leftover_folders, writing
 from avsep_lib.parameters import notebook_parameters
 from avsep_lib.paths import project_root
 from avsep_lib.text_files import parse_json
 
 SOCKET_PATH_LIMIT = 107  # bytes, Linux; the kernel appends "-<port>"
+PREFIX = "avsep-k-"  # of the folders of kernels
+START_S = 300  # for a kernel to answer: it has to import, and other jobs may have the processors
 
 
 class NotebookError(AvsepError):
@@ -98,7 +100,10 @@ def _private_kernel() -> Iterator[Any]:
     """Configuration of a kernel whose sockets, connection file and IPython profile lie in a folder of its own."""
     from traitlets.config import Config
 
-    folder = tempfile.mkdtemp(prefix="avsep-", dir=_short_folder())
+    remove_leftover_folders(Path(_short_folder()), PREFIX)
+    folder = tempfile.mkdtemp(prefix=PREFIX, dir=_short_folder())
+    handle = os.open(folder, os.O_RDONLY)
+    hold(handle)
     config = Config()
     config.AsyncKernelManager.transport = "ipc"
     config.AsyncKernelManager.ip = f"{folder}/k"  # the default name is shared, and two kernels then deadlock
@@ -108,11 +113,12 @@ def _private_kernel() -> Iterator[Any]:
         yield config
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
 
 
 def _short_folder() -> str:
     """The temporary folder, or /tmp when socket paths below it would be too long."""
-    longest = f"{tempfile.gettempdir()}/avsep-12345678/k-12345"
+    longest = f"{tempfile.gettempdir()}/{PREFIX}12345678/k-12345"
     return tempfile.gettempdir() if len(longest.encode()) <= SOCKET_PATH_LIMIT else "/tmp"
 
 
@@ -123,17 +129,19 @@ def _execute(notebook: Path, parameters: dict[str, Any], log: Path, config: Any,
 
     deadline = time.monotonic() + 60 * minutes
     try:
-        papermill.execute_notebook(
-            os.path.relpath(notebook),
-            os.path.relpath(log),
-            parameters=parameters,
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            config=config,
-            kernel_manager_class=ActiveKernel,
-            timeout_func=lambda cell: max(1, round(deadline - time.monotonic())),
-        )
+        with writing(log):
+            papermill.execute_notebook(
+                os.path.relpath(notebook),
+                os.path.relpath(log),
+                parameters=parameters,
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                start_timeout=START_S,
+                config=config,
+                kernel_manager_class=ActiveKernel,
+                timeout_func=lambda cell: max(1, round(deadline - time.monotonic())),
+            )
     except PapermillExecutionError as error:
         reason = f"{error.ename}: {error.evalue}".strip()
         raise NotebookError(_failure(notebook, log, _failed_cell(log), reason)) from None
@@ -143,6 +151,12 @@ def _execute(notebook: Path, parameters: dict[str, Any], log: Path, config: Any,
     except DeadKernelError:
         reason = "the kernel died, most likely killed for memory"
         raise NotebookError(_failure(notebook, log, _failed_cell(log), reason)) from None
+    except RuntimeError as error:
+        if not str(error).startswith("Kernel"):  # "Kernel didn't respond in ... seconds", "Kernel died before ..."
+            raise
+        raise NotebookError(
+            f"{notebook.name} could not be started: {error}; run again with fewer jobs (CORES=1)"
+        ) from None
 
 
 def _failed_cell(log: Path) -> tuple[int, str]:

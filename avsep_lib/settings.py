@@ -28,8 +28,10 @@ def _limits(settings: Any, **limits: tuple[float, float]) -> None:
     """ConfigError unless each named field lies within its limits, both included."""
     for name, (low, high) in limits.items():
         value = getattr(settings, name)
-        if not all(low <= v <= min(high, LARGEST) for v in (value if isinstance(value, tuple) else (value,))):
-            wanted = f"at least {low:g}" if high == INFINITY else f"from {low:g} to {high:g}"
+        values = value if isinstance(value, tuple) else (value,)
+        if not all(low <= v <= min(high, LARGEST) for v in values):
+            unbounded = high == INFINITY and not any(v > LARGEST for v in values)
+            wanted = f"at least {low:g}" if unbounded else f"from {low:g} to {min(high, LARGEST):g}"
             raise ConfigError(f"{name} = {value}; choose a value {wanted}")
 
 

@@ -16,6 +16,7 @@ import argparse
 import csv
 import dataclasses
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
+from avsep_lib.adam import Adam
 from avsep_lib.audio import LOG_FLOOR, apply_mask, stft, warp
 from avsep_lib.cli import json_argument, run_main
 from avsep_lib.errors import DataError, WeightsError
@@ -157,6 +159,9 @@ def _restore_state(path: Path, model: torch.nn.Module, optimizer: Any, fingerpri
     if not path.exists():
         return Progress()
     try:
+        with zipfile.ZipFile(path) as archive:  # PyTorch's own reader does not look at the checksums
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(f"{damaged} is damaged")
         state = torch.load(path, weights_only=True, map_location="cpu")
         belongs = state["fingerprint"] == fingerprint
     except Exception as error:
@@ -255,7 +260,7 @@ def train(
 
         load_trunk(separator.visual, config.model.backbone_weights)
     separator = with_synchronised_norm(separator, fabric, training)
-    optimizer = torch.optim.Adam(separator.parameters(), lr=training.learning_rate, fused=True)
+    optimizer = Adam(separator.parameters(), lr=training.learning_rate, fused=True)
     model, optimizer = fabric.setup(separator, optimizer)
     forward = compiled_forward(separator, fabric) if compiled and fabric.world_size == 1 else model
     fingerprint = sha256_text(canonical_json([to_dict(config), *inputs.hashes]))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+
+from avsep_lib.files import writing
 
 
 def _write_header(stream: BinaryIO, n_samples: int) -> None:
@@ -34,48 +39,58 @@ class WaveformWriter:
     def __init__(self, path: Path, keys: list[str]) -> None:
         self.path, self.keys = path, keys
         self._part, self._log_path = path.with_suffix(".part"), path.with_suffix(".part.log")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._data = self._part.open("r+b" if self._part.exists() else "w+b")
-        _write_header(self._data, 0)
-        start = self._data.tell()
-        self.lengths = self._left_before((os.path.getsize(self._part) - start) // 4)
-        self._data.truncate(start + 4 * sum(self.lengths))
-        self._data.seek(0, os.SEEK_END)
-        self._log = self._log_path.open("w")
-        self._log.writelines(f"{n} {key}\n" for n, key in zip(self.lengths, keys))
-        self._log.flush()
+        with writing(self._part):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._data = self._part.open("r+b" if self._part.exists() else "w+b")
+            _write_header(self._data, 0)
+            start = self._data.tell()
+            left = self._left_before()
+            self.lengths = [n for n, _ in left]
+            self._data.truncate(start + 4 * sum(self.lengths))
+            self._data.seek(0, os.SEEK_END)
+            self._log = self._log_path.open("w")
+            self._log.writelines(f"{n} {checksum} {key}\n" for (n, checksum), key in zip(left, keys))
+            self._log.flush()
 
-    def _left_before(self, n_samples: int) -> list[int]:
-        """Lengths of the leading clips that are complete among `n_samples` samples and still wanted."""
-        lengths: list[int] = []
-        end = 0
-        lines = self._log_path.read_text().splitlines(keepends=True) if self._log_path.exists() else []
+    def _left_before(self) -> list[tuple[int, int]]:
+        """Lengths and checksums of the leading clips that are complete, unchanged and still wanted; reads from here on."""
+        left: list[tuple[int, int]] = []
+        lines = self._log_path.read_bytes().splitlines(keepends=True) if self._log_path.exists() else []
         for line, key in zip(lines, self.keys):
-            length, _, found = line.partition(" ")
-            if not key or found != f"{key}\n" or end + int(length) > n_samples:
+            match = re.fullmatch(rb"(\d+) (\d+) (.*)\n", line)
+            if not key or not match or match[3] != key.encode():
                 break
-            lengths.append(int(length))
-            end += lengths[-1]
-        return lengths
+            n_samples, checksum = int(match[1]), int(match[2])
+            samples = self._data.read(4 * n_samples)
+            if len(samples) < 4 * n_samples or zlib.crc32(samples) != checksum:
+                break
+            left.append((n_samples, checksum))
+        return left
 
     def append(self, waveform: np.ndarray) -> None:
         """Write the next clip, shape (n_samples,)."""
-        self._data.write(np.ascontiguousarray(waveform, dtype="<f4").data)
-        self._data.flush()  # before the log says so
-        self._log.write(f"{len(waveform)} {self.keys[len(self.lengths)]}\n")
-        self._log.flush()
+        samples = np.ascontiguousarray(waveform, dtype="<f4").data
+        with writing(self._part):
+            self._data.write(samples)
+            self._data.flush()  # before the log says so
+            self._log.write(f"{len(waveform)} {zlib.crc32(samples)} {self.keys[len(self.lengths)]}\n")
+            self._log.flush()
         self.lengths.append(len(waveform))
 
     def finish(self) -> None:
         """Complete the file."""
-        self._data.seek(0)
-        _write_header(self._data, sum(self.lengths))
-        self.close()
+        with writing(self._part):
+            self._data.seek(0)
+            _write_header(self._data, sum(self.lengths))
+            self._data.flush()
+            os.fsync(self._data.fileno())
+            self.close()
         os.chmod(self._part, 0o644)
         os.replace(self._part, self.path)
         self._log_path.unlink()
 
     def close(self) -> None:
         """Stop writing; what is there is found by the next writer."""
-        self._data.close()
-        self._log.close()
+        for stream in (self._data, self._log):
+            with contextlib.suppress(OSError):  # on a full disk: told by the write before
+                stream.close()

@@ -35,6 +35,7 @@ READS = {
     "10_pipeline": ("paper_profile",),
     "11_audit": (
         *("scores", "references", "runs", "descriptors", "probe", "latents", "embeddings", "published", "audit"),
+        "canaries",
     ),
     "12_explorer": ("dataset", "scores", "references", "runs", "clips", "mixtures", "embeddings"),
 }

@@ -39,7 +39,7 @@ STAGES = {
     "dataset": "preparation", "clips": "preparation", "embed": "preparation", "sanity": "preparation",
     "mixtures": "preparation", "features": "training set", "train": "one epoch of training", "encoder": "encoders",
     "score": "evaluation", "references": "evaluation", "analysis": "evaluation",
-    "notebooks": "report", "canaries": "report", "report": "report",
+    "notebooks": "report", "canaries": "report", "selftest": "report", "report": "report",
 }  # fmt: skip
 # Three rows of the grid: those that notebooks name.
 LEFT_OUT = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,54 +71,84 @@ def write_project(root: Path, **changes) -> Project:
     return Project(root)
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The toy project, regenerated: dataset, clips, encoders, embeddings, lists, features, two runs, scores.
-
-    Read only: a test that breaks something works on `project_copy`.
-    """
-    import torch
-    from safetensors.torch import save_file
-
-    from avsep_lib import clips, features, mixtures, score, train
-    from avsep_lib.config import check_profile
-    from avsep_lib.embedded.build import build_dataset
-    from avsep_lib.encoders import embed, load_audio_encoder
-    from avsep_lib.encoders import train as encoders
-    from avsep_lib.encoders.store import EmbeddingStore
+def toy_runs(profile) -> list:
+    """Late fusion, twice: the runs of `TOY_RUNS`."""
     from avsep_lib.settings import RunConfig
 
-    made = write_project(tmp_path_factory.mktemp("project"))
-    profile, data = check_profile(TOY_PROFILE, "toy", "toy"), made.data
+    model = replace(profile.model, fusion="late")
+    return [RunConfig(f"late-s{seed}", seed, False, profile.audio, model, profile.training) for seed in (0, 1)]
+
+
+def regenerate(root: Path, runs: Callable[..., list] = toy_runs, **changes) -> Project:
+    """Everything of the toy project: dataset, clips, encoders, embeddings, lists, features, runs, scores.
+
+    Parameters
+    ----------
+    root : Path
+        Empty, or not there.
+    runs : callable
+        Gives the configurations to train, from the profile.
+    **changes
+        Sections of the profile to replace.
+    """
+    from avsep_lib import clips, mixtures, score, train
+    from avsep_lib.config import check_profile
+    from avsep_lib.embedded.build import build_dataset
+    from avsep_lib.encoders import embed
+    from avsep_lib.encoders import train as encoders
+    from avsep_lib.encoders.store import EmbeddingStore
+
+    made = write_project(root, **changes)
+    values = TOY_PROFILE | changes
+    profile, data = check_profile(values, "toy", "toy"), made.data
     manifest = build_dataset(profile.datasets["music11"], data / "dataset")
     clips.build_clips(manifest, profile.audio.sample_rate, data / "clips")
     store = clips.ClipStore.open(data / "clips")
     for modality, stored in (("image", "images"), ("audio", "audio")):
-        settings, folder = TOY_PROFILE["encoders"][modality], data / "encoders" / modality
+        settings, folder = values["encoders"][modality], data / "encoders" / modality
         encoders.train(modality, settings, store.folder, folder)
         embed.embed(stored, settings, folder, store.folder, data / "embeddings" / f"{stored}.safetensors")
     images = EmbeddingStore.open(data / "embeddings" / "images.safetensors")
     mixtures.write_lists(mixtures.build_lists(store, profile.audio, profile.mixtures), data / "mixtures", store)
+    write_features(store, data, profile, images, data / "features")
+    for config in runs(profile):
+        path = train.train(config, data / "features", made.results / "runs" / config.run_id)
+        write_scores(score.score_run(path, store, data / "mixtures", images), made, config.run_id)
+    write_scores(score.score_references(profile.audio, store, data / "mixtures"), made, "references-music11")
+    return made
+
+
+def write_features(store, data: Path, profile, images, out: Path) -> None:
+    """Features of the lists in `data`, with the audio encoder there."""
+    import torch
+    from safetensors.torch import save_file
+
+    from avsep_lib import features, mixtures
+    from avsep_lib.encoders import load_audio_encoder
+
     teacher = load_audio_encoder(profile.encoders.audio, data / "encoders" / "audio")
     pool, val = (mixtures.read_list(data / "mixtures", name) for name in ("pool", "val"))
-    (data / "features").mkdir()
-    tensors = features.pool_features(store, pool, profile.audio, teacher) | features.visual_inputs(
-        store, pool, images, 32
-    )
-    save_file(tensors, data / "features" / "train.safetensors")
+    out.mkdir()
+    tensors = features.pool_features(store, pool, profile.audio, teacher)
+    save_file(tensors | features.visual_inputs(store, pool, images, 32), out / "train.safetensors")
     tensors = features.waveform_features(store, val, profile.audio) | features.visual_inputs(store, val, images, 32)
     tensors["teacher"] = torch.from_numpy(teacher.encode(tensors["waveform"].numpy(), profile.audio.sample_rate))
-    save_file(tensors, data / "features" / "val.safetensors")
-    (made.results / "scores").mkdir()
-    for seed in (0, 1):
-        model = replace(profile.model, fusion="late")
-        config = RunConfig(f"late-s{seed}", seed, False, profile.audio, model, profile.training)
-        path = train.train(config, data / "features", made.results / "runs" / config.run_id)
-        scores = score.score_run(path, store, data / "mixtures", images)
-        scores.to_csv(made.results / "scores" / f"{config.run_id}.csv", index=False, float_format="%.6f")
-    references = score.score_references(profile.audio, store, data / "mixtures")
-    references.to_csv(made.results / "scores" / "references-music11.csv", index=False, float_format="%.6f")
-    return made
+    save_file(tensors, out / "val.safetensors")
+
+
+def write_scores(scores, made: Project, name: str) -> None:
+    """As ``python -m avsep_lib.score`` writes them."""
+    (made.results / "scores").mkdir(exist_ok=True)
+    scores.to_csv(made.results / "scores" / f"{name}.csv", index=False, float_format="%.6f")
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The toy project, regenerated.
+
+    Read only: a test that breaks something works on `project_copy`.
+    """
+    return regenerate(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture
@@ -164,3 +195,17 @@ def tiny_config(**training):
         ModelSettings(channels=(4, 8, 16), n_maps=4, embedding_dim=16, mid_dim_hierarchical=16, frame_size=32),
         TrainingSettings(**values),
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def fault_jobs(project: Project, random_features: Path):
+    """The jobs of tests/kill_tools.py, for tests in this folder and in tests/long."""
+    from kill_tools import jobs
+
+    return jobs(project, TOY_PROFILE, random_features, tiny_config())
+
+
+@pytest.fixture(scope="session")
+def tiny_run():
+    """`tiny_config`, for tests in folders with a conftest of their own."""
+    return tiny_config

@@ -19,7 +19,7 @@ GRADIENTS, STATES = [], []
 average_running_statistics = training_loop.average_running_statistics
 
 
-class RecordingAdam(torch.optim.Adam):
+class RecordingAdam(training_loop.Adam):
     """Adam that remembers the gradients of each step, as they are after clipping."""
 
     def step(self, closure=None):
@@ -38,7 +38,7 @@ def main() -> None:
     """Train each run; write `<run_id>-<rank>.pt`."""
     features, configs, out = Path(sys.argv[1]), json.loads(sys.argv[2]), Path(sys.argv[3])
     torch.set_default_dtype(torch.float64)
-    torch.optim.Adam, training_loop.average_running_statistics = RecordingAdam, recording_average
+    training_loop.Adam, training_loop.average_running_statistics = RecordingAdam, recording_average
     for data in configs:
         config = from_dict(RunConfig, data)
         config = replace(config, training=replace(config.training, precision="64-true"))

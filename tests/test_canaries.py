@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from canary_fixture import open_evidence, with_analysis
 from safetensors.torch import load_file, save_file
 
 from avsep_lib import audio as front_end
@@ -18,28 +21,37 @@ from avsep_lib.canaries import evidence as evidence_module
 from avsep_lib.canaries import labels as label_checks
 from avsep_lib.canaries import raise_first, run_check
 from avsep_lib.canaries.__main__ import main
-from avsep_lib.canaries.evidence import Evidence, gather
+from avsep_lib.canaries.evidence import Evidence
+from avsep_lib.canaries.faults import FAULTS
 from avsep_lib.canaries.findings import at_least, none_of, noted
+from avsep_lib.canaries.selftest import try_fault
 from avsep_lib.encoders import load_audio_encoder
 from avsep_lib.encoders.store import EmbeddingStore
 from avsep_lib.errors import CanaryError, DataError
 from avsep_lib.methods import base
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.methods.references import REFERENCES
+from avsep_lib.recorded import fingerprint
 from avsep_lib.recorded.settings import RecordedSettings
-from avsep_lib.workflow import load_plan
 
 
-def open_evidence(project, monkeypatch) -> Evidence:
-    monkeypatch.setenv("AVSEP_ROOT", str(project.root))
-    plan = load_plan("toy")
-    return gather(plan, project.results)[0]
+@pytest.fixture(scope="module")
+def analysed(project, tmp_path_factory):
+    """The toy project with latents and probes."""
+    with pytest.MonkeyPatch.context() as patch:
+        return with_analysis(project, tmp_path_factory.mktemp("analysed") / "project", patch)
 
 
 @pytest.fixture
-def evidence(project, monkeypatch) -> Evidence:
+def project_copy(analysed, tmp_path):
+    """A copy of it that a test may spoil."""
+    return type(analysed)(Path(shutil.copytree(analysed.root, tmp_path / "copy")))
+
+
+@pytest.fixture
+def evidence(analysed, monkeypatch) -> Evidence:
     """Good results; tests plant faults in what it has opened, never in its files."""
-    return open_evidence(project, monkeypatch)
+    return open_evidence(analysed, monkeypatch)
 
 
 @pytest.fixture
@@ -72,16 +84,13 @@ def edit_features(evidence: Evidence, which: str, **edits) -> None:
 # --- good results ----------------------------------------------------------------------------------------------------
 
 
-def test_good_results_pass_and_are_written(project, monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("AVSEP_ROOT", str(project.root))
+def test_good_results_pass_and_are_written(analysed, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("AVSEP_ROOT", str(analysed.root))
     monkeypatch.setattr(sys, "argv", ["canaries", "--profile", "toy", "--out", str(tmp_path / "canaries.json")])
     main()
     written = json.loads((tmp_path / "canaries.json").read_text())
     names = [check["name"] for check in written["checks"]]
-    assert names == [
-        "test_clip_in_train", "shuffled_labels", "shuffled_features", "swapped_sources", "zeroed_mask", "wrong_phase",
-        "hop_off_by_one", "unused_seed",
-    ]  # fmt: skip
+    assert names == [check.__name__ for check in canaries.CHECKS]
     assert written["passed"]
     assert all(check["passed"] and check["findings"] for check in written["checks"])
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == names
@@ -109,6 +118,36 @@ def test_findings_do_not_pass_on_nan():
     assert noted("x", float("nan")).passed
     assert none_of("x", []).passed
     assert "first: a" in str(none_of("x", ["a", "b"]))
+
+
+# --- every planted fault ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def short_prints(monkeypatch):
+    """The toy's clips of two seconds are one code too short for a fingerprint."""
+    monkeypatch.setattr(fingerprint, "MIN_CODES", 12)
+
+
+@pytest.mark.usefixtures("short_prints")
+@pytest.mark.parametrize(
+    "fault", FAULTS, ids=lambda fault: f"{fault.canary.__name__}-{fault.mistake}".replace(" ", "_")
+)
+def test_a_planted_fault_is_caught(fault, evidence):
+    found = try_fault(fault, evidence)
+    if fault.mistake == "one training under the names of two rows":
+        assert (found["caught"], found["saw"]) == ("nothing to spoil", "there is no second run of another row")
+    else:
+        assert found["caught"] == "yes", found
+
+
+def test_every_canary_has_a_fault():
+    assert {fault.canary for fault in FAULTS} == set(canaries.CHECKS)
+
+
+@pytest.mark.usefixtures("short_prints")
+def test_no_canary_falls_without_a_fault(evidence):
+    assert all(result.passed for result in canaries.check_all(evidence)), canaries.check_all(evidence)
 
 
 # --- test_clip_in_train ----------------------------------------------------------------------------------------------

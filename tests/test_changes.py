@@ -177,8 +177,8 @@ def test_records_of_snakemake_itself_give_the_same_reason(complete, edit):
 @pytest.mark.parametrize(
     ("options", "first", "prepared"),
     [
-        ([], "--snakefile", ["warm", "check", "take"]),
-        (["--target", "report"], "report", ["warm", "check", "take"]),
+        ([], "--snakefile", ["orphans", "warm", "check", "take"]),
+        (["--target", "report"], "report", ["orphans", "warm", "check", "take"]),
         (["--dry-run"], "--snakefile", ["check"]),
     ],
 )
@@ -189,8 +189,9 @@ def test_regenerating_takes_a_snapshot_and_can_stop_before_publishing(monkeypatc
     called, become = [], []
     monkeypatch.setattr(regenerate, "_hold_the_checkout", lambda: None)
     monkeypatch.setattr(regenerate, "STATE", ROOT / "tests")  # holds no locks
-    monkeypatch.setattr("avsep_lib.preflight.check", lambda profile: called.append("check"))
+    monkeypatch.setattr("avsep_lib.preflight.check", lambda profile, dry: called.append("check"))
     monkeypatch.setattr("avsep_lib.changes.snapshot.take", lambda profile: called.append("take"))
+    monkeypatch.setattr(regenerate, "_end_orphans", lambda: called.append("orphans"))
     monkeypatch.setattr(regenerate, "_warm_starts", lambda: called.append("warm"))
     monkeypatch.setattr(os, "execv", lambda program, words: become.extend(words))  # signals reach Snakemake directly
     monkeypatch.setattr(os, "chdir", lambda folder: None)

@@ -17,11 +17,11 @@ import pytest
 import soundfile
 from PIL import Image
 
-from avsep_lib.embedded import build, instruments
+from avsep_lib.embedded import build, instruments, synth
 from avsep_lib.embedded.catalogue import instrument
 from avsep_lib.embedded.drawing.stage import PROPS
 from avsep_lib.embedded.instruments import INSTRUMENTS, MUSIC_CLASSES
-from avsep_lib.embedded.melody import choose_piece, compose
+from avsep_lib.embedded.melody import Note, choose_piece, compose
 from avsep_lib.embedded.plan import mp4_clips, plan_clips
 from avsep_lib.embedded.seeds import generator
 from avsep_lib.embedded.settings import EmbeddedSettings
@@ -363,6 +363,23 @@ def test_melodies_keep_to_the_compass(name):
         if player.texture == "line":
             overlaps = [a.start + a.duration > b.start + 0.03 for a, b in pairwise(notes)]
             assert not any(overlaps)
+
+
+def test_a_clip_remembers_nothing_of_the_one_before():
+    """The synthesiser is shared: held notes, their controllers and their pedals end with a clip."""
+    font, rate = EmbeddedSettings().soundfont_path(), 22050
+    held = [Note(0.1 * i, 9.0, 50 + i, 120, glide_from=40.0 if i else None) for i in range(30)]
+    short = [Note(0.2 * i, 0.3, 60 + i, 90, None) for i in range(8)]
+
+    def played(notes, name, program):
+        return synth.render(notes, instrument(name), program, 2.5, rate, font)
+
+    for name, program in (("trumpet", 56), ("drum", 0), ("violin", 40)):
+        synth._open.cache_clear()
+        fresh = played(short, name, program)
+        for other, preset in (("violin", 48), ("trumpet", 57), ("xylophone", 14)):
+            played(held, other, preset)
+            assert (played(short, name, program) == fresh).all()
 
 
 def test_every_instrument_can_be_drawn():

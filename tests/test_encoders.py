@@ -13,7 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from open_clip.modified_resnet import AttentionPool2d
 from PIL import Image
+from torchlibrosa.augmentation import SpecAugmentation
+from torchlibrosa.stft import Spectrogram
 
 from avsep_lib.clips import ClipStore
 from avsep_lib.encoders import EMBEDDING_DIM, load_audio_encoder, load_image_encoder, sampling
@@ -25,7 +28,7 @@ from avsep_lib.encoders.sampling import FrameSampler, WaveformSampler, pretraini
 from avsep_lib.encoders.sanity import cross_modal_row, disjoint_pairs, sanity_table, wilson_interval
 from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings
 from avsep_lib.encoders.store import EmbeddingStore, Entry, write_store
-from avsep_lib.encoders.towers import MiniClap, MiniClip, clap_tower
+from avsep_lib.encoders.towers import MiniClap, MiniClip, PowerSpectrogram, Stripes, clap_tower, pooled
 from avsep_lib.encoders.train import contrastive_loss, learning_rate_factor, torch_seed, train
 from avsep_lib.encoders.waveforms import fill, resample
 from avsep_lib.encoders.weights import save_weights
@@ -271,6 +274,25 @@ def test_same_seed_same_bytes_and_another_seed_another_key(toy: ClipStore, tmp_p
     assert content["a"] == content["b"]
     keys = {n: load_audio_encoder(AudioEncoderSettings(), tmp_path / n).key for n in "abc"}
     assert keys["a"] == keys["b"] != keys["c"]
+
+
+def test_quicker_parts_compute_what_the_usual_ones_do() -> None:
+    """Spectrogram, stripes and pooling of the small towers against those of torchlibrosa and open_clip."""
+    waves = torch.randn(3, 5000)
+    usual, ours = Spectrogram(n_fft=256, hop_length=200)(waves), PowerSpectrogram(256, 200)(waves)
+    torch.testing.assert_close(ours, usual, rtol=0, atol=1e-5 * usual.max().item())
+
+    features, gradients = torch.randn(4, 1, 64, 48), []
+    for augmenter in (SpecAugmentation(8, 2, 6, 2), Stripes(8, 2, 6, 2)):
+        torch.manual_seed(5)
+        leaf = features.clone().requires_grad_()
+        augmenter(leaf * 2).square().sum().backward()
+        gradients.append(leaf.grad)
+    assert torch.equal(*gradients)
+    assert (gradients[0] == 0).any()
+
+    pool, maps = AttentionPool2d(3, 64, 2, 32).double(), torch.randn(5, 64, 3, 3, dtype=torch.float64)
+    torch.testing.assert_close(pooled(pool, maps), pool(maps), rtol=1e-12, atol=1e-12)
 
 
 def test_the_two_encoders_start_from_different_text_towers() -> None:

@@ -59,5 +59,20 @@ def test_long_tests_run_and_report_only_when_asked(tmp_path):
 
 def test_make_test_long_writes_the_committed_report():
     recipe = (ROOT / "Makefile").read_text().partition("test-long: $(READY)\n")[2].splitlines()[0]
-    assert "-m long tests/long --long-report tests/long_report.md" in recipe
+    assert "-m long tests/long " in recipe
+    assert " --long-report tests/long_report.md" in recipe
     assert (ROOT / "tests" / "long_report.md").read_text().startswith("# Long tests\n")
+
+
+def test_a_part_that_is_not_run_again_keeps_its_own_date(tmp_path):
+    (tmp_path / "tests" / "long").mkdir(parents=True)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    shutil.copy(ROOT / "tests" / "long" / "conftest.py", tmp_path / "tests" / "long")
+    (tmp_path / "tests" / "long" / "test_two.py").write_text(TESTS)
+    pytest_in(tmp_path, "-m", "long", "--long-report", "report.md")
+    store = tmp_path / "report.json"
+    store.write_text(re.sub(r'"date": "\d{4}', '"date": "1999', store.read_text()))
+
+    pytest_in(tmp_path, "-m", "long", "-k", "kept", "--long-report", "report.md")
+    rows = [line for line in (tmp_path / "report.md").read_text().splitlines() if line.startswith("| Promises")]
+    assert ["1999" in row for row in rows] == [False, True]

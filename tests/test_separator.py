@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from avsep_lib.models.separator import Separator, count_parameters, released_extra_parameters
+from avsep_lib.models.small_maps import DilatedConv, innermost_conv, is_small
 from avsep_lib.models.upconv import upsample
 from avsep_lib.settings import ModelSettings
 
@@ -193,3 +194,25 @@ def test_mid_condition_last_trains_like_the_released_loop():
     for (name, a), b in zip(gradients(model, ours).items(), gradients(twin, theirs).values()):
         torch.testing.assert_close(a, b, msg=name)
     torch.testing.assert_close(model.unet.up[0].norm.running_mean, twin.unet.up[0].norm.running_mean)
+
+
+@pytest.mark.parametrize(("size", "dilation"), [((4, 4), (2, 2)), ((2, 4), (1, 2)), ((3, 4), (1, 1)), ((1, 2), (1, 2))])
+def test_dilated_convolution_of_a_small_map_by_taps(size: tuple[int, int], dilation: tuple[int, int]) -> None:
+    """Values and gradients of the ResNet-18's last stage are those of the ordinary convolution."""
+    conv = DilatedConv(5, 7, 3, padding=dilation, dilation=dilation, bias=False).double()
+    x = torch.randn(3, 5, *size, dtype=torch.float64, requires_grad=True)
+    assert is_small(conv, x)
+    assert not is_small(conv, x.repeat(1, 1, 5, 1))
+    usual = F.conv2d(x, conv.weight, padding=dilation, dilation=dilation)
+    weighted = torch.randn_like(usual)
+    for ours, expected in zip(
+        (conv(x), *torch.autograd.grad((conv(x) * weighted).sum(), [x, conv.weight])),
+        (usual, *torch.autograd.grad((usual * weighted).sum(), [x, conv.weight])),
+    ):
+        torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_innermost_convolution_as_one_product() -> None:
+    x, weight = torch.randn(3, 5, 4, 4, dtype=torch.float64), torch.randn(7, 5, 4, 4, dtype=torch.float64)
+    expected = F.conv2d(x, weight, stride=2, padding=1)
+    torch.testing.assert_close(innermost_conv(x, weight), expected, rtol=1e-12, atol=1e-12)

@@ -27,16 +27,18 @@ from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_artifa
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("avsep_lib", "config", "notebooks", "paper", "workflow", "requirements.lock")
 RULES = {"dataset", "clips", "encoder", "embed", "sanity", "mixtures", "features", "train", "score", "references"} | {
-    "descriptors", "latents", "probe", "canaries", "report", "publish", "all", *(f"notebook_{stem}" for stem in READS)
+    "descriptors", "latents", "probe", "canaries", "selftest", "report", "publish", "all", *(f"notebook_{stem}" for stem in READS)
 }  # fmt: skip
 # Rules that no separator and no score depends on, and the module behind each.
 AFTERWARDS = {
     rule: f"avsep_lib.{rule}" for rule in ("descriptors", "latents", "probe", "canaries", "report", "publish")
-}
+} | {"selftest": "avsep_lib.canaries.selftest"}
+CANARIES = {"canaries", "selftest"}
 READERS = {
     "descriptors": {"notebook_05_fusion_stages", "notebook_11_audit"},
-    "latents": {"probe", "notebook_07_linear_probe", "notebook_08_modality_gap", "notebook_11_audit"},
-    "probe": {"notebook_07_linear_probe", "notebook_11_audit"},
+    "latents": {"probe", "notebook_07_linear_probe", "notebook_08_modality_gap", "notebook_11_audit"} | CANARIES,
+    "probe": {"notebook_07_linear_probe", "notebook_11_audit"} | CANARIES,
+    "selftest": {"notebook_11_audit"},
 }
 LAST = {"report", "publish", "all"}
 WRITE_NOTHING = {"00_start_here", "12_explorer"}  # they read finished results, to look at and to play with
@@ -234,7 +236,7 @@ def test_failed_command_shows_the_end_of_its_log_and_its_exit_code(tmp_path):
     result = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 3
     assert "why" in result.stderr
-    assert (tmp_path / "logs/a/job.log").read_text() == "first\nwhy\n"
+    assert (tmp_path / "logs/a/job.log").read_text() == "first\nwhy\nexit code 3\n"
 
 
 @pytest.mark.parametrize(("hub", "flag"), [("offline", "1"), ("online", "0")])
@@ -428,6 +430,7 @@ def test_publishing_asks_for_what_the_workflow_gives(monkeypatch):
     monkeypatch.setattr(
         publishing, "publish", lambda *arguments: asked.update(zip(("profile", "files", "given"), arguments)) or {}
     )
+    monkeypatch.setattr(publishing, "publish_records", lambda profile: 0)
     publishing.main()
     assert list(asked["given"]) == list(asked["files"]) == list(NOTEBOOKS)
     assert [name for names in asked["files"].values() for name in names] == artifact_files()

@@ -2,7 +2,7 @@
 
 Of the table of claims README.md shows the claims that have a notebook, and the columns `SHOWN`; notebooks and run ids
 become links: to the notebook, and to the run's line of config/runs.csv. The table of benchmarks is made of
-benchmarks/latest.csv.
+benchmarks/latest.csv, that of the long tests of tests/long_report.json.
 """
 
 import argparse
@@ -11,11 +11,11 @@ import functools
 import re
 import sys
 
-from avsep_lib.files import write_text
+from avsep_lib.files import read_json, write_text
 from avsep_lib.parameters import NOTEBOOKS
 from avsep_lib.paths import figures_root, project_root
 
-LINKED, BENCHMARKS = "tab_claims", "benchmarks"
+LINKED, BENCHMARKS, LONG_TESTS = "tab_claims", "benchmarks", "long_tests"
 SHOWN = (
     *("claim", "verdict", "trained again", "estimate", "with soft masks", "smallest detectable", "n"),
     *("evidence", "runs"),
@@ -27,8 +27,8 @@ def filled(text: str) -> str:
     """`text` with every block replaced by the table it names."""
 
     def table(match: re.Match) -> str:
-        if match[2] == BENCHMARKS:
-            return match[1] + "\n".join(benchmarks()) + "\n" + match[3]
+        if made := {BENCHMARKS: benchmarks, LONG_TESTS: long_tests}.get(match[2]):
+            return match[1] + "\n".join(made()) + "\n" + match[3]
         lines = (figures_root("demo") / f"{match[2]}.md").read_text().splitlines()
         lines = [re.sub(r" {2,}", " ", line) for line in lines]
         shown = claims(lines) if match[2] == LINKED else lines
@@ -59,6 +59,26 @@ def benchmarks() -> list[str]:
     head = ("what", "compared with", "there", "here", "ratio (middle half)", "goal", "floor")
     lines = [f"| {' | '.join(head)} |", "|---|---|---|---|---|---|---|"]
     return lines + [f"| {' | '.join(benchmark(row))} |" for row in rows]
+
+
+def long_tests() -> list[str]:
+    """What every part of tests/long_report.json counted."""
+    parts = read_json(project_root() / "tests" / "long_report.json")
+    head = ("long test", "counted", "failed", "outcome", "minutes", "date")
+    lines = [f"| {' | '.join(head)} |", "|---|---|---|---|---|---|"]
+    for part in parts:
+        counted = "; ".join(f"{tried:,} {what}" for what, tried, _ in part["counts"]) or "–"
+        failed = sum(failed for *_, failed in part["counts"])
+        row = (
+            part["title"],
+            counted,
+            f"{failed:,}",
+            part["outcome"],
+            f"{part['seconds'] / 60:.1f}",
+            part["run"]["date"][:10],
+        )
+        lines.append(f"| {' | '.join(row)} |")
+    return lines
 
 
 def benchmark(row: dict[str, str]) -> list[str]:

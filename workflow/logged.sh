@@ -3,6 +3,7 @@
 export PATH="$1:$PATH" PYTHONHASHSEED=0
 if [ "$2" = online ]; then HF_HUB_OFFLINE=0; else HF_HUB_OFFLINE=1; fi
 export HF_HUB_OFFLINE TRANSFORMERS_OFFLINE=$HF_HUB_OFFLINE
+export AVSEP_JOB=1 # by this `regenerate.py` knows jobs whose Snakemake was killed
 
 # logged FILE command ...: say when a command starts and ends, keep its output in FILE, show its end after a failure.
 logged() {
@@ -21,6 +22,8 @@ logged() {
         echo "$(date +%T)  $job done, $SECONDS s"
     else
         echo "$(date +%T)  $job FAILED; the end of $log:" >&2
+        [ "$code" -ne 137 ] || echo "killed, most likely for memory: run again with CORES=1" >>"$log"
+        echo "exit code $code" >>"$log" || echo "so the log may lack its end, where the reason was" >&2
         tail -n 12 "$log" >&2
     fi
     return "$code"

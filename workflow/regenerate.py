@@ -7,15 +7,20 @@ published is remembered (`avsep_lib.changes.snapshot`), so that `python -m avsep
 """
 
 import argparse
+import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".snakemake"
+PATIENCE_S = 10.0  # in which a job whose Snakemake is gone may end by itself, and then because it is told to
 
 
 def main() -> None:
@@ -29,27 +34,29 @@ def main() -> None:
     parser.add_argument("--controller", default=sys.executable, help="interpreter that becomes Snakemake; not of jobs")
     given, extra = parser.parse_known_args()
     os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))  # imported here and not started as commands: every interpreter costs its start
+    from avsep_lib.cli import run_main
+
+    run_main(lambda: _prepare(given, extra))
+    os.execv(given.controller, [given.controller, "-m", "snakemake", *_options(given, extra)])
+
+
+def _prepare(given: argparse.Namespace, extra: list[str]) -> None:
+    """Be alone, clear up after the killed, check the profile and remember what is published."""
+    from avsep_lib.changes.snapshot import take
+    from avsep_lib.preflight import check
+
     _hold_the_checkout()
     if any((STATE / "locks").glob("*")):
         print("A Snakemake that was killed left a lock behind; none is running any more, so the lock is removed.")
         shutil.rmtree(STATE / "locks")
     dry = not {"-n", "--dry-run", "--dryrun"}.isdisjoint(extra)
     if given.executor == "local" and not dry:  # elsewhere a job's process must be its own: it is watched for memory
+        _end_orphans()
         _warm_starts()
-    _prepare(given.profile, dry)
-    os.execv(given.controller, [given.controller, "-m", "snakemake", *_options(given, extra)])
-
-
-def _prepare(profile: str, dry: bool) -> None:
-    """Check the profile and remember what is published; an expected error ends this command with its one line."""
-    sys.path.insert(0, str(ROOT))  # imported here and not started as commands: every interpreter costs its start
-    from avsep_lib.changes.snapshot import take
-    from avsep_lib.cli import run_main
-    from avsep_lib.preflight import check
-
-    run_main(lambda: check(profile))
+    check(given.profile, dry)
     if not dry:
-        take(profile)
+        take(given.profile)
 
 
 def _warm_starts() -> None:
@@ -108,16 +115,53 @@ def _hold_the_checkout() -> None:
 
 def _snakemakes() -> list[int]:
     """Other Snakemake processes whose working directory is this checkout (Linux; elsewhere none are seen)."""
+
+    def is_one(process: Path) -> bool:
+        words = (process / "cmdline").read_bytes().split(b"\0")[:4]
+        return any(os.path.basename(word) == b"snakemake" for word in words)
+
+    return _processes_here(is_one)
+
+
+def _processes_here(wanted: Callable[[Path], bool]) -> list[int]:
+    """Other processes whose working directory is this checkout, and whose folder in /proc is `wanted`."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")[:4]
-            here = os.path.samefile(entry / "cwd", ROOT)
+            here = os.path.samefile(entry / "cwd", ROOT) and wanted(entry)
         except OSError:
             continue
-        if here and int(entry.name) != os.getpid() and any(os.path.basename(w) == b"snakemake" for w in words):
+        if here and int(entry.name) != os.getpid():
             found.append(int(entry.name))
     return sorted(found)
+
+
+def _orphans() -> list[int]:
+    """Jobs of a Snakemake that is gone (none is running here): they would write beside new ones."""
+    marks = (b"AVSEP_JOB=", b"AVSEP_WARM=")  # of logged.sh, and of the server that forks jobs
+
+    def is_one(process: Path) -> bool:
+        return any(name.startswith(marks) for name in (process / "environ").read_bytes().split(b"\0"))
+
+    return _processes_here(is_one)
+
+
+def _end_orphans() -> None:
+    """End what a killed Snakemake has left running; those that `warm.py` has started end by themselves in seconds."""
+    for number in (None, signal.SIGTERM, signal.SIGKILL):
+        end = time.monotonic() + PATIENCE_S
+        left = _orphans()
+        if left and number:
+            print(f"Jobs of a Snakemake that was killed are still at work; they are ended: {left}", flush=True)
+        for process in left if number else []:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, number)
+        while left and time.monotonic() < end:
+            time.sleep(0.2)
+            left = _orphans()
+        if not left:
+            return
+    sys.exit(f"Jobs of a Snakemake that was killed do not end: processes {left}; end them and run again.")
 
 
 if __name__ == "__main__":

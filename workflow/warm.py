@@ -144,13 +144,29 @@ def keep(connection, parent: int) -> None:
     while not ready and os.path.exists(f"/proc/{parent}"):
         ready, _, _ = select.select([ended, connection], [], [], 1.0)
     if ended not in ready:
-        os.kill(job, signal.SIGTERM)
-        if not select.select([ended], [], [], GRACE_S)[0]:
-            os.kill(job, signal.SIGKILL)
+        family = [job, *descendants(job)]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in family:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, number)
+            select.select([ended], [], [], GRACE_S)
     code = os.waitstatus_to_exitcode(os.waitpid(job, 0)[1])
     with contextlib.suppress(OSError):
         connection.sendall(str(code if code >= 0 else 128 - code).encode())
     os._exit(0)
+
+
+def descendants(process: int) -> list[int]:
+    """Processes that a process has started, and those that they have."""
+    found = []
+    try:
+        for thread in os.listdir(f"/proc/{process}/task"):
+            with open(f"/proc/{process}/task/{thread}/children") as children:
+                for child in map(int, children.read().split()):
+                    found += [child, *descendants(child)]
+    except OSError:  # it has ended, or this system does not tell
+        pass
+    return found
 
 
 def become(words: list[str], folder: str, environment: dict[str, str], files: list[int]) -> None:

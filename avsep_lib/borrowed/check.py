@@ -16,6 +16,7 @@ from avsep_lib.files import canonical_json, read_json
 from avsep_lib.latents import Latents
 from avsep_lib.manifest import read_manifest
 from avsep_lib.mixtures import read_list
+from avsep_lib.paths import is_inside
 from avsep_lib.score import COLUMNS
 from avsep_lib.settings import to_dict
 from avsep_lib.train import HISTORY
@@ -63,7 +64,11 @@ def check_content(plan: Plan, told: dict[str, Any], suite: Profile, folder: Path
         Another dataset, list, column, test pair, number of steps or latent than the plan asks for.
     """
     data = folder / "data" / plan.dataset
-    found = read_manifest(data / "dataset" / "manifest.csv")[CLIP_COLUMNS].astype(str)
+    manifest = read_manifest(data / "dataset" / "manifest.csv")
+    for name in (*manifest.audio.astype(str), *manifest.frames.astype(str)):
+        if not is_inside(name):
+            raise DataError(f"the manifest that came back names {name!r}, which lies outside of its own folder")
+    found = manifest[CLIP_COLUMNS].astype(str)
     if not found.equals(expected_clips(plan.clips).astype(str)):
         raise DataError("the manifest that came back does not describe the dataset of the plan")
     if read_json(data / "mixtures" / "mixtures.json")["sha256"] != plan.lists:

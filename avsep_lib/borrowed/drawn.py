@@ -11,6 +11,7 @@ from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_artifa
 BROUGHT = {"dataset", "embeddings", "mixtures", "runs", "scores", "references", "descriptors"}
 OF_LATENTS = {"latents", "probe"}  # probes are fitted here
 TRACKED = {"published", "paper_profile", "audit"}
+TRIED_HERE = {"canaries"}  # the table says that none could be tried
 NEEDS = {"clips": "the clips", "features": "features and a network"}
 FITTED_HERE = "probe"  # rule
 
@@ -23,7 +24,7 @@ def is_received(profile: str) -> bool:
 def _brought(profile: str) -> set[str]:
     plan = load_plan(profile)
     latents = results_root(profile) / "analysis" / f"latents-{plan.profile.main_dataset}.safetensors"
-    return BROUGHT | TRACKED | (OF_LATENTS if latents.exists() else set())
+    return BROUGHT | TRACKED | TRIED_HERE | (OF_LATENTS if latents.exists() else set())
 
 
 def left_out(profile: str) -> dict[str, str]:

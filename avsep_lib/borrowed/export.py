@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from avsep_lib.borrowed.plan import FORMAT, Plan, PlannedRun
 from avsep_lib.borrowed.stages import Folders
 from avsep_lib.encoders.store import EmbeddingStore, Entry, write_store
-from avsep_lib.errors import AvsepError
+from avsep_lib.errors import AvsepError, DataError
 from avsep_lib.files import atomic_path, read_json, sha256_file, write_json
 from avsep_lib.latents import Latents
 from avsep_lib.manifest import is_solo, read_manifest
@@ -191,11 +191,14 @@ def write_latent_parts(path: Path, out: Path) -> list[Path]:
 
 
 def merge_latent_parts(files: list[Path], out: Path) -> None:
-    """The parts as one file of 32-bit floats, as `avsep_lib.latents` writes it."""
+    """The parts as one file of 32-bit floats, as `avsep_lib.latents` writes it; DataError for a part that is none."""
     tensors, metadata = {}, None
     for path in files:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata()
-            tensors |= {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata()
+                tensors |= {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise DataError(f"{path} is no safetensors file ({error}); fetch it again") from None
     with atomic_path(out) as temporary:
         save_file(tensors, temporary, metadata)

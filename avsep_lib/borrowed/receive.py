@@ -2,8 +2,9 @@
 
 ``python -m avsep_lib.borrowed.receive --profile paper --scores FOLDER`` (``make figures PROFILE=paper SCORES=FOLDER`` calls
 it). Every file must be the one that ``provenance.json`` describes, made by a commit of this repository, for runs, settings
-and test pairs as they are here today; anything else is refused, and then nothing has changed. What was received is
-remembered below ``results/<profile>/received``; delete ``results/<profile>`` to train here instead.
+and test pairs as they are here today; anything else is refused, and then nothing has changed. The other machine is not
+trusted: no name in its files becomes a path before it is one that is expected, links are not followed, sizes are limited,
+and nothing is unpickled. What was received is remembered below ``results/<profile>/received``; delete ``results/<profile>`` to train here instead.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import csv
 import json
 import shutil
+import stat
 import tempfile
 import zipfile
 from pathlib import Path
@@ -20,13 +22,28 @@ from typing import Any
 from avsep_lib.borrowed.bundle import borrowed_sections, git_of_code, with_sections
 from avsep_lib.borrowed.check import check_content, check_plan
 from avsep_lib.borrowed.drawn import count_artifacts, drawn_notebooks, left_out
-from avsep_lib.borrowed.export import COSTS, DATA, DESCRIPTORS, HISTORIES, PROVENANCE, SCORES, merge_latent_parts
+from avsep_lib.borrowed.export import (
+    COSTS,
+    DATA,
+    DESCRIPTORS,
+    FILE_BYTES,
+    HISTORIES,
+    N_FILES,
+    PROVENANCE,
+    SCORES,
+    SMALL,
+    STORES,
+    merge_latent_parts,
+)
 from avsep_lib.borrowed.plan import Plan
 from avsep_lib.cli import run_main
 from avsep_lib.errors import DataError
 from avsep_lib.files import read_json, sha256_file, write_json
-from avsep_lib.paths import received_root, results_root
+from avsep_lib.paths import is_inside, received_root, results_root
 from avsep_lib.settings import from_dict
+
+UNPACKED_BYTES = 16 * FILE_BYTES  # of `DATA`: its tables shrink to a tenth
+IN_DATA = {*SMALL, DESCRIPTORS, *(f"embeddings/{what}.safetensors" for what in STORES)}
 
 
 def read_provenance(folder: Path) -> dict[str, Any]:
@@ -35,20 +52,35 @@ def read_provenance(folder: Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        It is missing, or a file is missing, damaged or not described.
+        It is missing, or a file is missing, damaged, not described, a link, or larger than the machine could leave.
     """
     path = folder / PROVENANCE
     if not path.exists():
         raise DataError(f"{path} is missing; SCORES names the folder of files that a borrowed machine left")
+    _check_file(path)
     told = read_json(path)
-    for name, expected in told.get("files", {}).items():
-        if Path(name).name != name or not (folder / name).is_file():
+    if not isinstance(told, dict) or not isinstance(told.get("files"), dict):
+        raise DataError(f"{path} describes no files; fetch it again")
+    if len(told["files"]) >= N_FILES:
+        raise DataError(f"{path} describes {len(told['files'])} files; at most {N_FILES - 1} come back beside it")
+    for name, expected in told["files"].items():
+        if not is_inside(name) or Path(name).name != name:
+            raise DataError(f"{path}: {name!r} is no name of a file in {folder}; it is not from a borrowed machine")
+        if not (folder / name).is_file():
             raise DataError(f"{folder / name} is missing, although {PROVENANCE} describes it; fetch it again")
+        _check_file(folder / name)
         if sha256_file(folder / name) != expected:
             raise DataError(f"{folder / name} is not what {PROVENANCE} describes (SHA-256 differs); fetch it again")
     if missing := {SCORES, HISTORIES, COSTS, DATA} - set(told.get("files", {})):
         raise DataError(f"{path} does not describe {sorted(missing)[0]}; it is from an older bundle")
     return told
+
+
+def _check_file(path: Path) -> None:
+    if path.is_symlink():
+        raise DataError(f"{path} is a link; only plain files come back: fetch it again")
+    if (size := path.stat().st_size) > FILE_BYTES:
+        raise DataError(f"{path} has {size:,} bytes; no file that comes back has more than {FILE_BYTES:,}")
 
 
 def check_commit(commit: str) -> None:
@@ -72,14 +104,14 @@ def sections_of(plan: Plan, told: dict[str, Any]) -> dict[str, Any]:
 
 def unpack(folder: Path, told: dict[str, Any], out: Path, dataset: str) -> None:
     """Lay the files out as below ``results/<profile>``."""
-    _split(folder / SCORES, out / "scores", "{}.csv", keep=True, names={"references": f"references-{dataset}"})
-    _split(folder / HISTORIES, out / "runs", "{}/history.csv", keep=False)
+    runs, references = set(told["runs"]), {"references": f"references-{dataset}"}
+    _split(folder / SCORES, out / "scores", "{}.csv", runs, keep=True, names=references)
+    _split(folder / HISTORIES, out / "runs", "{}/history.csv", runs, keep=False)
     for run_id, cost in read_json(folder / COSTS).items():
+        _check_run(run_id, runs, folder / COSTS)
         write_json(out / "runs" / run_id / "cost.json", cost)
-    with zipfile.ZipFile(folder / DATA) as archive:
-        for name in archive.namelist():
-            if name.startswith("/") or ".." in Path(name).parts:
-                raise DataError(f"{folder / DATA}: {name!r} would lie outside of the results")
+    with _opened(folder / DATA) as archive:
+        _check_archive(archive, folder / DATA)
         archive.extractall(out / "data" / dataset)
     analysis = out / "analysis"
     analysis.mkdir()
@@ -88,8 +120,43 @@ def unpack(folder: Path, told: dict[str, Any], out: Path, dataset: str) -> None:
         merge_latent_parts(parts, analysis / f"latents-{dataset}.safetensors")
 
 
-def _split(path: Path, out: Path, pattern: str, *, keep: bool, names: dict[str, str] | None = None) -> None:
-    """One file per run of a table whose first column is run_id; text stays as it is.
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path} is no archive ({error}); fetch it again") from None
+
+
+def _check_archive(archive: zipfile.ZipFile, path: Path) -> None:
+    """DataError unless it holds what `avsep_lib.borrowed.export` packs, once each, and one clip's sound."""
+    members = archive.infolist()
+    for member in members:
+        if not is_inside(member.filename):
+            raise DataError(f"{path}: {member.filename!r} would lie outside of the results")
+        if stat.S_ISLNK(member.external_attr >> 16) or member.is_dir():
+            raise DataError(f"{path}: {member.filename!r} is no plain file; it is not from a borrowed machine")
+    others = [name for name in archive.namelist() if name not in IN_DATA]
+    if (
+        len(others) > 1
+        or len({*archive.namelist()}) < len(members)
+        or not all(n.startswith("dataset/") for n in others)
+    ):
+        raise DataError(
+            f"{path} holds {[*others, *archive.namelist()][0]!r}, which no borrowed machine packs like this"
+        )
+    if (size := sum(member.file_size for member in members)) > UNPACKED_BYTES:
+        raise DataError(f"{path} would unpack to {size:,} bytes, more than the {UNPACKED_BYTES:,} that are possible")
+
+
+def _check_run(run_id: str, runs: set[str], path: Path) -> None:
+    if run_id not in runs:
+        raise DataError(f"{path}: run {run_id!r} is not among the runs that {PROVENANCE} names")
+
+
+def _split(
+    path: Path, out: Path, pattern: str, runs: set[str], *, keep: bool, names: dict[str, str] | None = None
+) -> None:
+    """One file per run of a table whose first column is run_id, which must be one of `runs`; text stays as it is.
 
     Floor and ceilings, which have seed -1, go to one file.
     """
@@ -98,7 +165,10 @@ def _split(path: Path, out: Path, pattern: str, *, keep: bool, names: dict[str, 
     seed = header.index("seed") if "seed" in header else None
     files: dict[str, list[list[str]]] = {}
     for row in rows:
-        name = names["references"] if names and row[seed] == "-1" else row[0]
+        is_reference = names and row[seed] == "-1"
+        if not is_reference:
+            _check_run(row[0], runs, path)
+        name = names["references"] if is_reference else row[0]
         files.setdefault(name, []).append(row if keep else row[1:])
     for name, own in files.items():
         target = out / pattern.format(name)

@@ -15,19 +15,23 @@ from avsep_lib.clips import ClipStore
 from avsep_lib.config import EncoderSection, Profile, Run, resolve
 from avsep_lib.encoders.base import AudioEncoder, load_audio_encoder
 from avsep_lib.encoders.store import EmbeddingStore
+from avsep_lib.encoders.train import LEARNED_FROM
 from avsep_lib.errors import DataError
 from avsep_lib.files import read_json
 from avsep_lib.methods.base import Query
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.mixtures import LISTS, read_list
-from avsep_lib.settings import AudioSettings, MixtureSettings
+from avsep_lib.settings import AudioSettings, MixtureSettings, RunConfig
 from avsep_lib.training_data import load_features, open_pool
 from avsep_lib.workflow import Plan
 
 N_LOOKED_AT = 4  # mixtures, clips: checks that recompute something do so for a few, spread over the list
 TRAINED_STEPS = 400  # with fewer steps little is learned, and what only learning can show is noted, not judged
 TRAINED_ENCODER_STEPS = 200
-TEXT = ("clip_id", "video_id", "mixture_id", "labels", "instrument", "partner")  # whatever they look like
+TEXT = (  # whatever they look like
+    *("clip_id", "video_id", "mixture_id", "labels", "instrument", "partner"),
+    *("item", "truth", "predicted", "name", "representation"),
+)
 
 
 def spread(items: list, n: int = N_LOOKED_AT) -> list:
@@ -134,6 +138,42 @@ class Evidence:
         pool = open_pool(config, self.folder / "features", self.store.folder, workers=0)
         return pool.batch(np.array([index]))[name]
 
+    @cached_property
+    def validation(self) -> dict[str, torch.Tensor]:
+        """What ``val.safetensors`` holds, mapped."""
+        return load_features(self.folder / "features" / "val.safetensors")
+
+    def config(self, run_id: str) -> RunConfig:
+        """What the plan says about a run."""
+        return resolve(self.profile, self.runs[run_id])
+
+    @cached_property
+    def costs(self) -> dict[str, dict]:
+        """``cost.json`` of each run: which checkpoint was kept, and its validation score."""
+        return {run_id: read_json(self.results / "runs" / run_id / "cost.json") for run_id in self.runs}
+
+    @cached_property
+    def histories(self) -> dict[str, pd.DataFrame]:
+        """Validations of each run."""
+        return {run_id: _read_csv(self.results / "runs" / run_id / "history.csv") for run_id in self.runs}
+
+    def learned_from(self, modality: str) -> list[str] | None:
+        """Clips that the dataset's ``image`` or ``audio`` encoder says it learned from; None where it does not say."""
+        path = self.source / "encoders" / modality / LEARNED_FROM
+        return read_json(path)["clips"] if path.exists() else None
+
+    @property
+    def latents_path(self) -> Path:
+        """What the probes are fitted on."""
+        return self.results / "analysis" / f"latents-{self.dataset}.safetensors"
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame | None:
+        """What the probes predict; None where none are fitted on this key."""
+        if self.key != self.profile.main_dataset:
+            return None
+        return _read_csv(self.results / "analysis" / f"probe-{self.dataset}.csv")
+
     def model_path(self, run_id: str) -> Path:
         """Checkpoint of a run."""
         return self.results / "runs" / run_id / "model.safetensors"
@@ -168,8 +208,7 @@ class Evidence:
     @property
     def best_run(self) -> str:
         """Id of the run with the best validation score."""
-        best = {run_id: read_json(self.results / "runs" / run_id / "cost.json") for run_id in self.runs}
-        return max(best, key=lambda run_id: best[run_id]["best_val_si_sdr_db"])
+        return max(self.costs, key=lambda run_id: self.costs[run_id]["best_val_si_sdr_db"])
 
     @property
     def recorded(self) -> bool:

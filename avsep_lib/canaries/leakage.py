@@ -11,6 +11,7 @@ from avsep_lib import audio as front_end
 from avsep_lib.canaries.evidence import Evidence
 from avsep_lib.canaries.features import pool_items, worst_difference
 from avsep_lib.canaries.findings import Finding, at_most, none_of, not_applicable
+from avsep_lib.recorded import fingerprint
 
 SEEDS = ("melody_seed", "recording_seed", "drawing_seed")
 SPLIT_OF_LIST = {"pool": "train", "val": "val", "test": "test"}
@@ -62,3 +63,18 @@ def test_clip_in_train(evidence: Evidence) -> list[Finding]:
 
 
 test_clip_in_train.__test__ = False  # a check, not a pytest function
+
+
+def repeated_sound(evidence: Evidence) -> list[Finding]:
+    """No recording is in two splits under another level, cut, rate or encoder: acoustic fingerprints, not file hashes."""
+    store, what = evidence.store, "sounds that repeat one of another split"
+    if evidence.key != evidence.dataset:
+        return [not_applicable(what, f"the recordings are those of {evidence.dataset}, which are looked at there")]
+    prints = [fingerprint.fingerprint(store.waveform(clip), store.sample_rate) for clip in store.table.clip_id]
+    told = sum(np.count_nonzero(codes) >= fingerprint.MIN_CODES for codes in prints)
+    if not told:
+        return [not_applicable(what, f"no clip is long enough for {fingerprint.MIN_CODES} codes")]
+    ids, splits = list(store.table.clip_id), list(store.table.split)
+    pairs = fingerprint.find_duplicates(prints).items()
+    found = [f"{ids[i]} ({splits[i]}) = {ids[j]} ({splits[j]})" for i, j in pairs if splits[i] != splits[j]]
+    return [none_of(f"{what}, of {told} clips with a fingerprint", found)]

@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
-from avsep_lib import audio as front_end
 from avsep_lib import score
+from avsep_lib.canaries.again import Again, runs_again
 from avsep_lib.canaries.evidence import Evidence
 from avsep_lib.canaries.findings import Finding, at_least, at_most, none_of, noted
 from avsep_lib.methods.base import MaskMethod
@@ -106,16 +105,10 @@ def swapped_sources(evidence: Evidence) -> list[Finding]:
     return [*ideal_masks(evidence, evidence.items()), *(trained_run(evidence) if evidence.runs else [])]
 
 
-def mask_statistics(evidence: Evidence, run_id: str, items: list[score.MixtureItem]) -> tuple[float, float]:
+def mask_statistics(found: list[Again]) -> tuple[float, float]:
     """Smallest mean and smallest standard deviation among a run's soft masks."""
-    method = evidence.method(run_id)
-    means, deviations = [], []
-    for item in items:
-        spectrum = front_end.stft(torch.from_numpy(item.waveform), evidence.audio)
-        masks = method.masks(spectrum, evidence.queries(method, item)).double().flatten(1)
-        means += masks.mean(dim=1).tolist()
-        deviations += masks.std(dim=1).tolist()
-    return min(means), min(deviations)
+    masks = [again.masks.double().flatten(1) for again in found]
+    return min(float(m.mean(dim=1).min()) for m in masks), min(float(m.std(dim=1).min()) for m in masks)
 
 
 def silent_binary_estimates(evidence: Evidence) -> list[Finding]:
@@ -133,8 +126,7 @@ def zeroed_mask(evidence: Evidence) -> list[Finding]:
     """Masks are neither empty nor constant, no soft estimate is silent, and few binary ones once trained."""
     if not evidence.runs:
         return [noted("runs", 0)]
-    items = evidence.items(2)
-    statistics = {run_id: mask_statistics(evidence, run_id, items) for run_id in evidence.runs}
+    statistics = {run_id: mask_statistics(found) for run_id, found in runs_again(evidence).items()}
     emptiest, flattest = (min(statistics, key=lambda r: statistics[r][i]) for i in (0, 1))
     soft = {run_id: rows[rows["mask"] == "soft"] for run_id, rows in evidence.scores.items()}
     silent = [run_id for run_id, rows in soft.items() for _ in range(int((rows.status != "ok").sum()))]

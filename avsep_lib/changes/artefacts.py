@@ -9,6 +9,7 @@ from typing import Any
 from avsep_lib.changes.tolerances import PIXELS, TOLERANCES
 from avsep_lib.changes.values import NUMBER, Difference, compare_tables
 from avsep_lib.files import read_json
+from avsep_lib.media_file import open_picture
 
 MACHINE = ("packages", "python")  # of a sidecar, beside the processor and the GPU
 
@@ -92,9 +93,8 @@ def _pictures(file: str, old: Path, new: Path) -> list[Difference]:
     if old.read_bytes() == new.read_bytes():
         return []
     import numpy as np
-    from PIL import Image
 
-    with Image.open(old) as before, Image.open(new) as after:
+    with open_picture(old) as before, open_picture(new) as after:
         if before.size != after.size:
             return [Difference(file, "size in pixels", str(before.size), str(after.size))]
         a, b = (np.asarray(picture.convert("L"), dtype=np.float32) for picture in (before, after))

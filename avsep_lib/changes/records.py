@@ -16,7 +16,7 @@ from avsep_lib.changes.parameters import differing
 from avsep_lib.changes.planned import start_of
 from avsep_lib.paths import project_root
 
-KEPT = ("input", "params", "code", "input_checksums", "starttime", "shellcmd", "rule")
+KEPT = ("input", "params", "code", "input_checksums", "starttime", "endtime", "shellcmd", "rule")
 
 
 def read_records(profile: str) -> dict[str, dict[str, Any]]:

@@ -65,3 +65,47 @@ TOLERANCES = (
 def tolerance(file: str, row: str, column: str) -> Tolerance:
     """The line of `TOLERANCES` for a cell of a CSV file."""
     return next(line for line in TOLERANCES if line.fits(file, row, column))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far a command's results may lie apart, on one machine and from the same inputs, when only this differs.
+
+    Attributes
+    ----------
+    what : str
+    unit : str
+    threads : float
+        One thread of PyTorch and BLAS, and two or four.
+    python : float
+        Python 3.11 and 3.12, with the packages of the lock.
+    """
+
+    what: str
+    unit: str
+    threads: float
+    python: float = 0.0
+
+
+# Measured by tests/long/test_long_same_twice.py on its toy project (tests/long_report.md), with head room. With the same
+# number of threads everything is equal to the byte, hence `STRICT` above: the workflow gives every job that computes
+# one thread, whatever `--cores`. Only training turns a last bit into more than rounding, and what is trained from other
+# weights, or on other embeddings, drifts on from there: results made from nothing with another number of threads are
+# those of another machine, and the table at the head of this file holds.
+OF_THE_LARGEST, OF_THE_NORM = "of the largest value", "of the norm"
+AGREEMENT = (
+    Agreement("rendered sound, pictures and lists", "files", 0),
+    Agreement("decoded waveforms", "files", 0),
+    Agreement("encoder weights", OF_THE_NORM, 2e-2),  # 40 steps at a high learning rate
+    Agreement("embeddings", OF_THE_LARGEST, 1e-5),
+    Agreement("features", OF_THE_LARGEST, 1e-5),
+    Agreement("separator weights", OF_THE_NORM, 1e-3),  # 6 steps
+    Agreement("losses", OF_THE_LARGEST, 1e-4),
+    Agreement("validation SI-SDR", "dB", 1e-3),
+    Agreement("scores", "dB", 1e-3),
+    Agreement("latents", OF_THE_LARGEST, 1e-5),
+    Agreement("answers of probes", "percent", 0.5),
+    Agreement("t-SNE maps", "extents", 1e-3),
+    Agreement("descriptors", OF_THE_LARGEST, 1e-9),
+    Agreement("means and intervals", "dB", 1e-9),
+)

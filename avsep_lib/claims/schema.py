@@ -191,7 +191,7 @@ def load_claims(notebook: str | None = None, kind: str | None = None, path: Path
     Raises
     ------
     ConfigError
-        Unknown or missing key, wrong type, kind, direction, metric or notebook, or an id given twice; names the entry.
+        Not YAML; unknown or missing key, wrong type, kind, direction, metric or notebook, or an id given twice; names the entry.
     """
     path = path or claims_path()
     entries = read_yaml(path)

@@ -20,7 +20,7 @@ from avsep_lib.embedded.performance import Performance, perform
 from avsep_lib.embedded.plan import Clip, mp4_clips, plan_clips
 from avsep_lib.embedded.settings import EmbeddedSettings
 from avsep_lib.errors import ConfigError
-from avsep_lib.files import atomic_path, sha256_file, write_json
+from avsep_lib.files import atomic_path, sha256_file, write_json, writing
 from avsep_lib.settings import to_dict
 
 JPEG_QUALITY = 90
@@ -101,7 +101,8 @@ def write_wav(path: Path, sound: np.ndarray, sample_rate: int) -> None:
     import soundfile
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.round(sound * 32767).astype(np.int16), sample_rate, subtype="PCM_16")
+    with writing(path):
+        soundfile.write(path, np.round(sound * 32767).astype(np.int16), sample_rate, subtype="PCM_16")
 
 
 def write_frames(folder: Path, frames: Iterator[np.ndarray]) -> None:
@@ -110,7 +111,9 @@ def write_frames(folder: Path, frames: Iterator[np.ndarray]) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     for number, frame in enumerate(frames, start=1):
-        Image.fromarray(frame).save(folder / f"{number:06d}.jpg", quality=JPEG_QUALITY)
+        path = folder / f"{number:06d}.jpg"
+        with writing(path):
+            Image.fromarray(frame).save(path, quality=JPEG_QUALITY)
 
 
 def _provenance(clip: Clip, performance: Performance) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import fft
 
 LEVEL_DBFS = (-27.0, -21.0)
 NOISE_DB = (-52.0, -36.0)  # a quiet room
@@ -81,8 +82,8 @@ def record(dry: np.ndarray, recording: Recording, sample_rate: int) -> np.ndarra
     rng = np.random.Generator(np.random.PCG64(recording.seed))
     room = impulse_response(recording, sample_rate, rng)
     size = fast_length(len(dry) + len(room))
-    spectrum = np.fft.rfft(dry, size) * np.fft.rfft(room, size) * _colour(recording, size, sample_rate)
-    wet = np.fft.irfft(spectrum, size)[: len(dry)]
+    spectrum = fft.rfft(dry, size) * fft.rfft(room, size) * _colour(recording, size, sample_rate)
+    wet = fft.irfft(spectrum, size)[: len(dry)]
     wet /= rms(wet)
     noise = coloured_noise(len(dry), recording.noise_colour, sample_rate, rng)
     return set_level(wet + noise * 10 ** (recording.noise_db / 20), recording.level_dbfs)
@@ -91,9 +92,10 @@ def record(dry: np.ndarray, recording: Recording, sample_rate: int) -> np.ndarra
 def set_level(sound: np.ndarray, level_dbfs: float) -> np.ndarray:
     """Scale to an RMS of `level_dbfs` and bend the rare peak above the knee softly below full scale."""
     scaled = sound * (10 ** (level_dbfs / 20) / rms(sound))
-    over = np.maximum(np.abs(scaled) - KNEE, 0.0)
-    room = CEILING - KNEE
-    return np.where(over > 0, np.sign(scaled) * (KNEE + room * np.tanh(over / room)), scaled)
+    loud = np.abs(scaled) > KNEE
+    room, peaks = CEILING - KNEE, scaled[loud]
+    scaled[loud] = np.sign(peaks) * (KNEE + room * np.tanh((np.abs(peaks) - KNEE) / room))
+    return scaled
 
 
 def impulse_response(recording: Recording, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
@@ -110,8 +112,8 @@ def impulse_response(recording: Recording, sample_rate: int, rng: np.random.Gene
 def coloured_noise(length: int, colour: float, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
     """Noise of unit RMS whose power falls as 1 / f**colour."""
     size = fast_length(length)
-    frequency = np.maximum(np.fft.rfftfreq(size, 1 / sample_rate), 30.0)
-    noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(size)) * frequency ** (-colour / 2), size)[:length]
+    frequency = np.maximum(fft.rfftfreq(size, 1 / sample_rate), 30.0)
+    noise = fft.irfft(fft.rfft(rng.standard_normal(size)) * frequency ** (-colour / 2), size)[:length]
     return noise / rms(noise)
 
 
@@ -128,7 +130,7 @@ def fast_length(least: int) -> int:
 
 def _colour(recording: Recording, size: int, sample_rate: int) -> np.ndarray:
     """Magnitude response of microphone and equaliser, zero phase."""
-    frequency = np.maximum(np.fft.rfftfreq(size, 1 / sample_rate), 1.0)
+    frequency = np.maximum(fft.rfftfreq(size, 1 / sample_rate), 1.0)
     octaves = np.clip(np.log2(frequency / 1000.0), -4, 4)
     low_cut = 1 / np.sqrt(1 + (recording.low_cut_hz / frequency) ** 4)
     return 10 ** (recording.tilt_db * octaves / 20) * low_cut

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import pi, sin
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,8 @@ from avsep_lib.errors import DataError
 
 BEND_RANGE = 12.0  # semitones each way
 CONTROL_S = 0.01
+FADES_S = 0.05  # after which a voice that was cut off is gone
 EXPRESSION = 11  # MIDI controller for dynamics inside a note
-
-
-@lru_cache(maxsize=2)
-def _font_bytes(path: Path) -> bytes:
-    return path.read_bytes()
 
 
 @lru_cache(maxsize=256)
@@ -71,6 +68,7 @@ def render(
     """
     preset_name(soundfont, player.bank, program)
     synth, font = _open(soundfont, sample_rate)
+    _forget(synth, font, sample_rate)
     synth.program_select(0, font, player.bank, program, player.bank == 128)
     synth.pitchbend_range(0, BEND_RANGE)
     length = round(seconds * sample_rate)
@@ -91,18 +89,26 @@ def render(
         if current is not None:
             _express(synth, player, current, now, vibrato_hz)
         synth.generate_simple(step, view[first * 8 : (first + step) * 8])
-    return sound[:length].mean(axis=1, dtype=np.float64)
+    left, right = sound[:length].T.astype(np.float64)
+    return (left + right) / 2
 
 
+@lru_cache(maxsize=2)
 def _open(soundfont: Path, sample_rate: int) -> tuple[object, int]:
-    """A fresh synthesiser: none of its state outlives a clip."""
+    """A synthesiser with the font: loading it takes as long as playing a clip."""
     import tinysoundfont
 
     synth = tinysoundfont.Synth(samplerate=sample_rate)
     try:
-        return synth, synth.sfload(_font_bytes(soundfont))
+        return synth, synth.sfload(soundfont.read_bytes())
     except Exception as error:  # tinysoundfont raises RuntimeError or its own class
         raise DataError(f"{soundfont} is not a readable SoundFont ({error}); name another .sf2 file") from error
+
+
+def _forget(synth: object, font: int, sample_rate: int) -> None:
+    """Make a synthesiser as if fresh: drop all controllers, end all voices and play their fades (0.01 s) to nobody."""
+    synth.soundfonts[font].reset()
+    synth.generate_simple(round(FADES_S * sample_rate))
 
 
 def _events(notes: list[Note]) -> list[tuple[float, bool, Note]]:
@@ -117,11 +123,11 @@ def _express(synth: object, player: Instrument, note: Note, now: float, vibrato_
     age = max(now - note.start, 0.0)
     bend = 0.0
     if note.glide_from is not None:
-        bend += np.clip(note.glide_from - note.key, -BEND_RANGE, BEND_RANGE) * max(0.0, 1.0 - age / 0.12)
+        bend += min(max(note.glide_from - note.key, -BEND_RANGE), BEND_RANGE) * max(0.0, 1.0 - age / 0.12)
     if player.vibrato:
-        bend += player.vibrato * min(1.0, max(0.0, age - 0.15) / 0.3) * np.sin(2 * np.pi * vibrato_hz * age)
+        bend += player.vibrato * min(1.0, max(0.0, age - 0.15) / 0.3) * sin(2 * pi * vibrato_hz * age)
     if player.vibrato or player.slide:
-        synth.pitchbend(0, int(np.clip(8192 + 8191 * bend / BEND_RANGE, 0, 16383)))
+        synth.pitchbend(0, int(min(max(8192 + 8191 * bend / BEND_RANGE, 0), 16383)))
     if player.swell:
-        shape = np.sin(np.pi * min(1.0, age / max(note.duration, 0.1)))
+        shape = sin(pi * min(1.0, age / max(note.duration, 0.1)))
         synth.control_change(0, EXPRESSION, int(127 * (1 - player.swell * (1 - shape) * 0.8)))

@@ -78,6 +78,7 @@ class FrameSampler:
 
     def __init__(self, clips: ClipStore, image_size: int) -> None:
         chosen = pretraining_clips(clips, HELD_FRAMES)
+        self.clip_ids = sorted(clip_id for ids in chosen.values() for clip_id in ids)
         share = max(HELD_FRAMES // sum(map(len, chosen.values())), 1)
         self.frames = {
             label: torch.cat([self._read(clips, clip_id, image_size, share) for clip_id in ids])
@@ -131,7 +132,7 @@ def recolour(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     sign = np.where(rng.random((n, 1, 1)) < NEGATIVE, -1.0, 1.0) * rng.uniform(0.6, 1.4, (n, 1, 1))
     tint = rng.uniform(-40, 40, (n, 3, 1, 1))
     mixed = torch.einsum("nij,njhw->nihw", torch.from_numpy((sign * mixing).astype(np.float32)), images - 127.5)
-    return (mixed + 127.5 + torch.from_numpy(tint.astype(np.float32))).clamp(0, 255)
+    return mixed.add_(127.5).add_(torch.from_numpy(tint.astype(np.float32))).clamp_(0, 255)
 
 
 def cover(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -160,6 +161,7 @@ class WaveformSampler:
         self.n_samples = n_samples
         held = HELD_SAMPLES // len(SEMITONES)
         chosen = pretraining_clips(clips, held // (2 * n_samples))
+        self.clip_ids = sorted(clip_id for ids in chosen.values() for clip_id in ids)
         share = max(held // sum(map(len, chosen.values())), 2 * n_samples)
         self.waveforms = {
             label: [version for clip_id in ids for version in self._versions(clips, clip_id, share)]

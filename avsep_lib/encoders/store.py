@@ -9,8 +9,10 @@ A file is written block by block beside its place (`StoreWriter`), which bounds 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 
 from avsep_lib.encoders.base import EMBEDDING_DIM
 from avsep_lib.errors import DataError, WeightsError
-from avsep_lib.files import sha256_text
+from avsep_lib.files import sha256_text, writing
 from avsep_lib.tensor_file import create_tensors
 
 ROW_BYTES = 4 * EMBEDDING_DIM
@@ -60,20 +62,23 @@ class StoreWriter:
         self._found: dict[str, tuple[int, int]] = {}  # block: span in the part file
         self._n_logged = 0  # rows of the part file
         rows, log = self.folder / "rows.f32", self.folder / "blocks.jsonl"
-        complete = self._read_log(log, rows.stat().st_size // ROW_BYTES if rows.exists() else 0)
-        self._rows, self._log = rows.open("ab"), log.open("ab")
+        self._rows, self._log = rows.open("a+b"), log.open("ab")
+        complete = self._read_log(log)
         self._rows.truncate(self._n_logged * ROW_BYTES)
         self._log.truncate(complete)
 
-    def _read_log(self, log: Path, n_rows: int) -> int:
-        """Find the blocks that a killed writer has left; returns how many bytes of the log hold."""
+    def _read_log(self, log: Path) -> int:
+        """Find the blocks that a killed writer has left whole; returns how many bytes of the log hold."""
         complete = 0
-        for line in log.read_bytes().splitlines(keepends=True) if log.exists() else []:
+        self._rows.seek(0)
+        for line in log.read_bytes().splitlines(keepends=True):
             try:
-                block, start, count = json.loads(line)
-            except ValueError:
+                block, start, count, checksum = json.loads(line)
+            except (ValueError, TypeError):
                 break  # the line that was being written
-            if not line.endswith(b"\n") or start + count > n_rows:
+            rows = self._rows.read(count * ROW_BYTES)
+            whole = line.endswith(b"\n") and len(rows) == count * ROW_BYTES and start == self._n_logged
+            if not whole or zlib.crc32(rows) != checksum:
                 break
             self._found[block], self._n_logged = (start, count), start + count
             complete += len(line)
@@ -99,12 +104,17 @@ class StoreWriter:
             _check_rows(entry)
         start, counts = self._n_logged, [len(entry.rows) for entry in entries]
         self._enter([e.clip_id for e in entries], counts, [e.key for e in entries], start)
-        for entry in entries:
-            self._rows.write(np.ascontiguousarray(entry.rows).data)
-        self._rows.flush()
-        self._n_logged += sum(counts)
-        self._log.write(json.dumps([self._name([e.key for e in entries]), start, sum(counts)]).encode() + b"\n")
-        self._log.flush()
+        with writing(self.folder):
+            checksum = 0
+            for entry in entries:
+                rows = np.ascontiguousarray(entry.rows).data
+                self._rows.write(rows)
+                checksum = zlib.crc32(rows, checksum)
+            self._rows.flush()
+            self._n_logged += sum(counts)
+            block = [self._name([e.key for e in entries]), start, sum(counts), checksum]
+            self._log.write(json.dumps(block).encode() + b"\n")
+            self._log.flush()
 
     def keep(self, clip_ids: list[str], keys: list[str]) -> None:
         """Take a block over that `holds` has found; its clips have equally many rows."""
@@ -140,8 +150,9 @@ class StoreWriter:
         shutil.rmtree(self.folder)
 
     def _close(self) -> None:
-        self._rows.close()
-        self._log.close()
+        for stream in (self._rows, self._log):
+            with contextlib.suppress(OSError):  # on a full disk: told by the write before
+                stream.close()
 
 
 def write_store(path: str | Path, modality: str, encoder_key: str, entries: Iterable[Entry]) -> None:

@@ -32,6 +32,7 @@ from avsep_lib.settings import from_dict, to_dict
 
 MAX_LOGIT_SCALE = math.log(100)  # CLIP's bound on the inverse temperature
 HISTORY_COLUMNS = ["step", "learning_rate", "loss", "accuracy"]
+LEARNED_FROM = "learned_from.json"
 
 Draw = Callable[[np.random.Generator], tuple[torch.Tensor, list[str]]]
 
@@ -116,8 +117,8 @@ def torch_seed(modality: str, seed: int) -> None:
     torch.manual_seed(zlib.crc32(f"{modality} encoder {seed}".encode()))
 
 
-def train_image(settings: ImageEncoderSettings, clips: ClipStore) -> tuple[MiniClip, pd.DataFrame]:
-    """Fit the mini CLIP on frames and captions of the pretraining split."""
+def train_image(settings: ImageEncoderSettings, clips: ClipStore) -> tuple[MiniClip, pd.DataFrame, list[str]]:
+    """Fit the mini CLIP on frames and captions of the pretraining split; with its history and the clips it learned from."""
     sampler = FrameSampler(clips, settings.image_size)
     torch_seed("image", settings.seed)
     model = MiniClip(settings).to(best_device(), memory_format=torch.channels_last)  # a quarter faster on CPUs
@@ -126,11 +127,11 @@ def train_image(settings: ImageEncoderSettings, clips: ClipStore) -> tuple[MiniC
         images, captions = sampler.draw(rng, settings.groups, settings.group_size)
         return normalise(images), captions
 
-    return model, fit(model, draw, settings)
+    return model, fit(model, draw, settings), sampler.clip_ids
 
 
-def train_audio(settings: AudioEncoderSettings, clips: ClipStore) -> tuple[MiniClap, pd.DataFrame]:
-    """Fit the mini CLAP on solos, mixtures and captions of the pretraining split."""
+def train_audio(settings: AudioEncoderSettings, clips: ClipStore) -> tuple[MiniClap, pd.DataFrame, list[str]]:
+    """Fit the mini CLAP on solos, mixtures and captions of that split; with its history and the clips it learned from."""
     sampler = WaveformSampler(clips, settings.n_samples)
     torch_seed("audio", settings.seed)
     model = MiniClap(settings, clips.sample_rate).to(best_device())
@@ -138,7 +139,7 @@ def train_audio(settings: AudioEncoderSettings, clips: ClipStore) -> tuple[MiniC
     def draw(rng: np.random.Generator) -> tuple[torch.Tensor, list[str]]:
         return sampler.draw(rng, settings.groups, settings.mixtures, settings.group_size)
 
-    return model, fit(model, draw, settings)
+    return model, fit(model, draw, settings), sampler.clip_ids
 
 
 def write_encoder(
@@ -166,7 +167,8 @@ def train(modality: str, values: dict, clips_folder: Path, out: Path) -> None:
     settings = from_dict(cls, values, f"{modality} encoder")
     clips = ClipStore.open(clips_folder)
     if settings.kind == "mini":
-        model, history = {"image": train_image, "audio": train_audio}[modality](settings, clips)
+        model, history, learned_from = {"image": train_image, "audio": train_audio}[modality](settings, clips)
+        write_json(out / LEARNED_FROM, {"clips": learned_from})  # for the canaries; no embedding depends on it
         write_encoder(out, modality, settings, clips.sample_rate, model, history)
         last = history.tail(20).mean()
         print(f"{modality} encoder: {settings.steps} steps, loss {last.loss:.3f}, accuracy {last.accuracy:.3f}")

@@ -1,29 +1,33 @@
 """Command line: the explorer as a page of its own, ``python -m avsep_lib.explorer --profile demo``.
 
 The page is notebook 12 under Voila, from a copy in a temporary folder that has the profile in its parameters cell and
-is removed at the end. No code can be entered there and nothing is written; only this machine is listened to.
+is removed at the end. No code can be entered there and nothing is written; only this machine is listened to, and only
+with the token that is printed (`avsep_lib.serving`).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
-import signal
-import subprocess
+import socket
 import sys
 import tempfile
+import threading
+import time
+import webbrowser
 from pathlib import Path
 
 from avsep_lib.cli import run_main
 from avsep_lib.errors import ConfigError
 from avsep_lib.explorer.choice import find_results
 from avsep_lib.paths import project_root
+from avsep_lib.serving import HOST, free_port, new_token, run_until_ended, voila_settings, write_kernel, write_settings
 
 STEM = "12_explorer"
 LEFT_OUT = "static-twin"  # cells for pages without a kernel
-KERNEL = {"display_name": "Python 3", "language": "python"}
 
 
 def page_notebook(source: dict, profile: str, dataset: str) -> dict:
@@ -55,12 +59,30 @@ def has_display() -> bool:
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
-def write_kernel(folder: Path) -> None:
-    """A kernelspec of this interpreter, so that the page runs in no other environment."""
-    kernel = folder / "kernels" / "python3"
-    kernel.mkdir(parents=True)
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    (kernel / "kernel.json").write_text(json.dumps({"argv": argv} | KERNEL))
+def open_when_ready(port: int, token: str, folder: Path) -> None:
+    """Open a browser once the page answers; the address with the token reaches it in a file, not on a command line."""
+    address = f"http://{HOST}:{port}/?token={token}"
+    for _ in range(300):
+        time.sleep(0.2)
+        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+            page = folder / "open.html"
+            page.touch(0o600)
+            page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">')
+            webbrowser.open(page.as_uri())
+            return
+
+
+def page_folder(folder: Path, notebook: dict, token: str, port: int) -> tuple[list[str], dict[str, str]]:
+    """Write what Voila needs to serve a notebook; the command, to be run in `folder`, and its environment."""
+    page = folder / "page" / f"{STEM}.ipynb"  # alone in its folder: Voila takes that for what may be served
+    page.parent.mkdir()
+    page.write_text(json.dumps(notebook))
+    write_settings(folder, "voila", settings=voila_settings(token, port))
+    write_kernel(folder / "jupyter")
+    ours = (folder / "jupyter", Path(__file__).parent / "jupyter")  # a kernel; a page that asks no other host
+    paths = os.pathsep.join(filter(None, (*map(str, ours), os.environ.get("JUPYTER_PATH"))))
+    command = [sys.executable, "-m", "voila", str(page), f"--Voila.ip={HOST}", "--no-browser", "--template=avsep"]
+    return command, os.environ | {"JUPYTER_PATH": paths, "AVSEP_ROOT": str(project_root())}
 
 
 def serve(profile: str, dataset: str, port: int, open_browser: bool) -> int:
@@ -75,27 +97,15 @@ def serve(profile: str, dataset: str, port: int, open_browser: bool) -> int:
     source = project_root() / "notebooks" / f"{STEM}.ipynb"
     if not source.is_file():
         raise ConfigError(f"no notebook {source}; this checkout is incomplete")
-    with tempfile.TemporaryDirectory(prefix="avsep-") as folder:
-        page = Path(folder) / f"{STEM}.ipynb"
-        page.write_text(json.dumps(page_notebook(json.loads(source.read_text()), profile, dataset)))
-        write_kernel(Path(folder) / "jupyter")
-        command = [sys.executable, "-m", "voila", str(page), f"--Voila.port={port}", "--Voila.ip=127.0.0.1"]
-        command += ["--template=avsep", *([] if open_browser else ["--no-browser"])]
-        ours = (Path(folder) / "jupyter", Path(__file__).parent / "jupyter")  # a kernel; a page that asks no other host
-        paths = os.pathsep.join(filter(None, (*map(str, ours), os.environ.get("JUPYTER_PATH"))))
-        environment = os.environ | {"JUPYTER_PATH": paths, "AVSEP_ROOT": str(project_root())}
-        print(
-            f"explorer of profile {profile!r}, dataset {dataset!r}: http://localhost:{port}/ (Ctrl-C ends it)",
-            flush=True,
-        )
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside, it takes the server along
-        process = subprocess.Popen(command, env=environment)
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.terminate()
-            process.wait()
-            return 0
+    token, port = new_token(), free_port(port)
+    notebook = page_notebook(json.loads(source.read_text()), profile, dataset)
+    with tempfile.TemporaryDirectory(prefix="avsep-") as name:
+        command, environment = page_folder(Path(name), notebook, token, port)
+        address = f"http://{HOST}:{port}/?token={token}"
+        print(f"explorer of profile {profile!r}, dataset {dataset!r}: {address} (Ctrl-C ends it)", flush=True)
+        if open_browser:
+            threading.Thread(target=open_when_ready, args=(port, token, Path(name)), daemon=True).start()
+        return run_until_ended(command, Path(name), environment)
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from avsep_lib.models.upconv import upconv
+from avsep_lib.models.small_maps import innermost_conv
+from avsep_lib.models.upconv import in_blocks, upconv
 
 SLOPE = 0.2  # LeakyReLU of the encoder
 
@@ -32,7 +33,10 @@ class DownLevel(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(B, n_in, H, W)`` to ``(B, n_out, H/2, W/2)``."""
-        return self.norm(self.conv(F.leaky_relu(x, SLOPE) if self.activation else x))
+        x = F.leaky_relu(x, SLOPE) if self.activation else x
+        if x.shape[-2:] == (4, 4) and in_blocks(x):
+            return self.norm(innermost_conv(x, self.conv.weight))
+        return self.norm(self.conv(x))
 
 
 class UpLevel(nn.Module):

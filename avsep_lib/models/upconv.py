@@ -13,6 +13,7 @@ This is exact algebra: float64 agrees with the plain order of operations to roun
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import torch
@@ -65,45 +66,103 @@ def _apply(x: torch.Tensor, out: torch.Tensor, size: int, *, transposed: bool = 
         out[:, rows].add_(product) if add else out[:, rows].copy_(product)
 
 
-class _Combine(torch.autograd.Function):
-    """Tap maps to the high resolution: three of shape (n * B, H, W, 3, C), one per row of the kernel, give
-    (n * B, 2H, 2W, C); `base` (B, 2H, 2W, C) or None is added to each of the n.
+def _raise(maps: Iterable[torch.Tensor], out: torch.Tensor, *, add: bool = False) -> None:
+    """Tap maps to the high resolution: three (B, H, W, 3, C), one per row of the kernel, make `out` (B, 2H, 2W, C)."""
+    batch, height, width, channels = out.shape[0], out.shape[1] // 2, out.shape[2] // 2, out.shape[3]
+    wide = out.new_empty(batch * height, 3, 2 * width, channels)
+    for i, taps in enumerate(maps):
+        _apply(taps.reshape(batch * height, 3 * width, channels), wide[:, i], width)
+    _apply(wide.view(batch, 3 * height, -1), out.view(batch, 2 * height, -1), height, add=add)
 
-    The map is linear, so nothing is kept for the backward pass, which is its transpose.
+
+def _lower(high: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The transpose of `_raise`, one row of the kernel after the other: (B, 2H, 2W, C) to (B, H, W, 3 C)."""
+    batch, height, width, channels = high.shape[0], high.shape[1] // 2, high.shape[2] // 2, high.shape[3]
+    wide = high.new_empty(batch, 3 * height, 2 * width * channels)
+    _apply(high.view(batch, 2 * height, -1), wide, height, transposed=True)
+    for i in range(3):
+        low = high.new_empty(batch * height, 3 * width, channels)
+        _apply(wide.view(batch * height, 3, 2 * width, channels)[:, i], low, width, transposed=True)
+        yield low.view(batch, height, width, 3 * channels)
+
+
+class _Combine(torch.autograd.Function):
+    """`_raise` with a gradient: three maps to (B, 2H, 2W, C)."""
+
+    @staticmethod
+    def forward(ctx, *maps: torch.Tensor) -> torch.Tensor:
+        batch, height, width, _, channels = ctx.shape = maps[0].shape
+        out = maps[0].new_empty(batch, 2 * height, 2 * width, channels)
+        _raise(maps, out)
+        return out
+
+    @staticmethod
+    def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(low.view(ctx.shape) for low in _lower(grad.contiguous()))
+
+
+def _images(x: torch.Tensor) -> torch.Tensor:
+    """Rows of a channels-last map as images (B * H, C, 1, W).
+
+    On one thread PyTorch hands 1x1 convolutions of fewer than 16 images to a library that is half as fast.
+    """
+    if x.dtype != torch.float32:
+        return x.permute(0, 3, 1, 2)
+    return x.flatten(0, 1)[:, None].permute(0, 3, 1, 2)
+
+
+class _UpConv(torch.autograd.Function):
+    """Products, then `_raise`, for a few images at a time; only input and weight are kept for the backward pass.
+
+    All maps are channels-last: x (n * B, H, W, C), base (B, 2H, 2W, C_out), result (n * B, 2H, 2W, C_out).
     """
 
     @staticmethod
-    def forward(ctx, base: torch.Tensor | None, *maps: torch.Tensor) -> torch.Tensor:
-        batch, height, width, _, channels = ctx.shape = maps[0].shape
-        out = maps[0].new_empty(batch, 2 * height, 2 * width, channels)
-        ctx.n_base = 0 if base is None else len(base)
+    def forward(
+        ctx, x: torch.Tensor, weight: torch.Tensor, size: tuple[int, int], base: torch.Tensor | None
+    ) -> torch.Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.size, ctx.n_base = size, 0 if base is None else len(base)
+        (height, width), n_out = size, len(weight)
+        out = x.new_empty(len(x), 2 * height, 2 * width, n_out)
         if base is not None:
             out.unflatten(0, (-1, len(base))).copy_(base)
-        high = out.view(batch, 2 * height, 2 * width * channels)
-        for part in _pieces(ctx.shape, high):
-            wide = high.new_empty(len(high[part]) * height, 3, 2 * width, channels)
-            for i, taps in enumerate(maps):
-                _apply(taps[part].reshape(len(wide), 3 * width, channels), wide[:, i], width)
-            _apply(wide.view(-1, 3 * height, 2 * width * channels), high[part], height, add=base is not None)
+        rows = _rows_of_taps(weight)
+        for part in _pieces(len(x), size, n_out * x.element_size()):
+            own = x[part]
+            maps = (F.conv2d(_images(own), taps).permute(0, 2, 3, 1) for taps in rows)
+            shape = (*own.shape[:3], 3, n_out)
+            maps = (taps.reshape(shape).expand(-1, height, width, -1, -1) for taps in maps)
+            _raise(maps, out[part], add=base is not None)
         return out
 
     @staticmethod
     def backward(ctx, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        batch, height, width, _, channels = ctx.shape
-        high = grad.reshape(batch, 2 * height, 2 * width * channels)
-        grads = [grad.new_empty(ctx.shape) for _ in range(3)]
-        for part in _pieces(ctx.shape, high):
-            wide = high.new_empty(len(high[part]), 3 * height, 2 * width * channels)
-            _apply(high[part], wide, height, transposed=True)
-            wide = wide.view(-1, 3, 2 * width, channels)
-            for i, taps in enumerate(grads):
-                _apply(wide[:, i], taps[part].view(len(wide), 3 * width, channels), width, transposed=True)
-        return grad.unflatten(0, (-1, ctx.n_base)).sum(dim=0) if ctx.n_base else None, *grads
+        x, weight = ctx.saved_tensors
+        grad, rows, n_out = grad.contiguous(), _rows_of_taps(weight), len(weight)
+        into_x, into_rows = torch.zeros_like(x), torch.zeros_like(rows)
+        for part in _pieces(len(x), ctx.size, n_out * x.element_size()):
+            own = _images(x[part])
+            for i, low in enumerate(_lower(grad[part])):
+                low = low.sum(dim=(1, 2), keepdim=True) if x.shape[1:3] != ctx.size else low
+                into = torch.ops.aten.convolution_backward(
+                    _images(low), own, rows[i], None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [True, True, False]
+                )
+                into_x[part].add_(into[0].permute(0, 2, 3, 1).reshape(x[part].shape))
+                into_rows[i].add_(into[1])
+        into_weight = into_rows.view(3, 3, n_out, -1).permute(2, 3, 0, 1)
+        into_base = grad.unflatten(0, (-1, ctx.n_base)).sum(dim=0) if ctx.n_base else None
+        return into_x, into_weight, None, into_base
 
 
-def _pieces(shape: torch.Size, like: torch.Tensor) -> list[slice]:
-    batch, height, width, _, channels = shape
-    step = max(PIECE_BYTES // (6 * height * width * channels * like.element_size()), 1)
+def _rows_of_taps(weight: torch.Tensor) -> torch.Tensor:
+    """(C_out, C, 3, 3) to three kernels of 1x1 products: (3, 3 * C_out, C, 1, 1)."""
+    return weight.permute(2, 3, 0, 1).reshape(3, 3 * len(weight), -1, 1, 1)
+
+
+def _pieces(batch: int, size: tuple[int, int], n_bytes: int) -> list[slice]:
+    """Parts of the batch whose maps stay in the cache; `n_bytes` per position of the result."""
+    step = max(PIECE_BYTES // (6 * size[0] * size[1] * n_bytes), 1)
     return [slice(first, first + step) for first in range(0, batch, step)]
 
 
@@ -135,15 +194,12 @@ def upconv_low(
     x: torch.Tensor, weight: torch.Tensor, size: tuple[int, int], base: torch.Tensor | None = None
 ) -> torch.Tensor:
     """`upconv` by products at the low resolution; the result is in channels_last format."""
-    n_out, batch = len(weight), len(x)
-    shape = (batch, *x.shape[-2:], 3, n_out)
-    if x.dtype == torch.float32 and batch < 16:
-        # One thread and fewer than 16 images: PyTorch takes a library for 1x1 convolutions that is half as fast.
-        x = x.permute(0, 2, 3, 1).flatten(0, 1)[:, None].permute(0, 3, 1, 2)  # every row an image
-    rows_of_taps = weight.permute(2, 3, 0, 1).reshape(3, 3 * n_out, -1, 1, 1).unbind()
-    maps = [F.conv2d(x, taps).permute(0, 2, 3, 1).reshape(shape) for taps in rows_of_taps]
+    if torch.is_autocast_enabled("cpu"):
+        dtype = torch.get_autocast_dtype("cpu")
+        x, weight, base = x.to(dtype), weight.to(dtype), None if base is None else base.to(dtype)
     base = None if base is None else base.permute(0, 2, 3, 1)
-    return _Combine.apply(base, *(taps.expand(batch, *size, 3, n_out) for taps in maps)).permute(0, 3, 1, 2)
+    x = x.permute(0, 2, 3, 1).contiguous()
+    return _UpConv.apply(x, weight, tuple(size), base).permute(0, 3, 1, 2)
 
 
 def folded_taps(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
@@ -169,7 +225,7 @@ def folded_taps(x: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
 def combine_taps(taps: torch.Tensor) -> torch.Tensor:
     """Upsample the nine maps, shift them, add them: ``(H, W, 3, 3, B, n)`` to ``(B, n, 2H, 2W)``."""
     if in_blocks(taps):
-        high = _Combine.apply(None, *taps.flatten(-2)[None].unbind(dim=3))  # items and sources in the place of channels
+        high = _Combine.apply(*taps.flatten(-2)[None].unbind(dim=3))  # items and sources in the place of channels
         return high[0].unflatten(-1, taps.shape[-2:]).permute(2, 3, 0, 1)
     return combine_taps_plainly(taps)
 

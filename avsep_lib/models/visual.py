@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from avsep_lib.errors import WeightsError
+from avsep_lib.models.small_maps import DilatedConv
 from avsep_lib.paths import project_root
 
 MEAN = (0.485, 0.456, 0.406)  # ImageNet statistics of the input normalisation
@@ -32,6 +33,7 @@ def _dilate(stage: nn.Sequential, dilation: int) -> None:
             module.stride = (1, 1)
             if module.kernel_size == (3, 3):
                 module.dilation = module.padding = (dilation, dilation)
+                module.__class__ = DilatedConv  # the same layer and weights, another forward pass
 
 
 class DilatedResNet18(nn.Module):

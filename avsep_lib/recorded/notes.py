@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avsep_lib.files import read_json
@@ -11,9 +12,14 @@ if TYPE_CHECKING:
     from avsep_lib.config import Profile
 
 
+def noted_files(profile: str) -> list[Path]:
+    """Audits of the recorded datasets of a profile: what `data_notes` reads."""
+    return sorted(results_root(profile).glob("data/*/dataset/audit.json"))
+
+
 def data_notes(profile: str) -> str:
     """Sentences about the recorded datasets of a profile; empty when none of its datasets was audited."""
-    audits = {path.parent.parent.name: path for path in sorted(results_root(profile).glob("data/*/dataset/audit.json"))}
+    audits = {path.parent.parent.name: path for path in noted_files(profile)}
     if not audits:
         return ""
     from avsep_lib.config import load_profile

@@ -84,9 +84,11 @@ def _picture(folder: Path, stem: str, caption: str) -> dict[str, Any]:
 def provenance(sidecar: dict[str, Any], used: list[Run], profile: str) -> dict[str, Any]:
     """Inputs by kind, code, machine and time of one artefact, in words and links."""
     machine = sidecar["hardware"]
-    others = [name for name in sidecar["inputs"] if not re.search(r"/(runs|scores)/", name)]
+    others = [name for name in sidecar["inputs"] if not re.search(r"/(runs|scores|frames)/", name)]
     return {
         "n_inputs": len(sidecar["inputs"]),
+        "n_frames": sum("/frames/" in name for name in sidecar["inputs"]),
+        "command": sidecar.get("made_by", {}).get("command", ""),
         "others": [(name.removeprefix(f"results/{profile}/"), sidecar["inputs"][name][:DIGITS]) for name in others],
         "runs": [(run.run_id, run_address(run)) for run in used],
         "code": sidecar["code"]["sha256"][:DIGITS],

@@ -19,7 +19,7 @@ from avsep_lib.settings import to_dict
 HEAVIEST = 2_000_000  # bytes of a file that the site copies
 PAPER_FILES = ("published.csv", "claims.yaml", "audit.yaml", "deviations.md")
 PATH_COLUMNS = ("source", "audio", "frames", "detail")  # of an audit: what may say where files lie
-FOLDERS = r"(?:^|(?<=['\"\s]))(?:/[^/'\"]+)+/"
+FOLDERS = r"(?:^|(?<=['\"\s]))(?:\.\.)?(?:/[^/'\"]+)+/"  # absolute ones, and those of recordings beside the results
 
 
 def dataset_entries(profile: Profile, site: Site) -> list[dict[str, Any]]:
@@ -90,13 +90,14 @@ def _files(folder: Path, name: str, site: Site) -> list[tuple[str, str]]:
         if not path.exists() or path.stat().st_size > HEAVIEST:
             continue
         target = f"data/{name}/{path.name}"
-        site.save(without_folders(path).encode(), target) if path.name == "audit.csv" else site.copy(path, target)
+        private = path.name in ("audit.csv", "manifest.csv")
+        site.save(without_folders(path).encode(), target) if private else site.copy(path, target)
         links.append((f"{path.parent.name}/{path.name}", target))
     return links
 
 
 def without_folders(path: Path) -> str:
-    """An audit's lines without the folders of the machine that made it."""
+    """Lines of an audit or manifest without the folders of the machine that made it."""
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     for column in set(PATH_COLUMNS) & set(table.columns):
         table[column] = table[column].str.replace(FOLDERS, "", regex=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 
+from avsep_lib.artifacts import plain_cell
 from avsep_lib.report.site import signed
 
 INTERVAL = re.compile(r"\[[-+−]?[\d.]+, [-+−]?[\d.]+\]")  # stays on one line
@@ -77,9 +78,8 @@ def _class(name: str) -> str:
 
 
 def _cells(line: str) -> list[str]:
-    """Cells of a line of a Markdown table; an escaped pipe belongs to its cell."""
-    cells = re.split(r"(?<!\\)\|", line.strip())[1:-1]
-    return [cell.strip().replace(r"\|", "|") for cell in cells]
+    """Cells of a line of a Markdown table."""
+    return [plain_cell(cell.strip()) for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
 
 
 def _shortened(cell: str) -> str:

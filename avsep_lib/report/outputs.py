@@ -14,8 +14,13 @@ from bs4 import BeautifulSoup, Tag
 from avsep_lib.report.pictures import image_tag
 from avsep_lib.report.site import Site
 
-ACTIVE = ("script", "iframe", "object", "embed", "link", "meta", "base", "form", "style")
-SOUND_TYPES = {"audio/flac": "flac", "audio/x-flac": "flac", "audio/wav": "wav", "audio/x-wav": "wav"}
+ACTIVE = ("script", "iframe", "object", "embed", "link", "meta", "base", "form", "style", "template", "noscript")
+SAVED = {  # what an embedded file may be, and its suffix: nothing that a browser would run when it is opened by itself
+    **{"audio/flac": "flac", "audio/x-flac": "flac", "audio/wav": "wav", "audio/x-wav": "wav"},
+    **{"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"},
+}
+LINKS = re.compile(r"(?:https?:|mailto:|#|[^:]*$|[^:]*[/?#])", re.IGNORECASE)  # a page of the site or of the web
+REMOVED = ("border", "srcset", "formaction", "action", "xlink:href", "poster", "background", "ping", "srcdoc", "data")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 STILL = (
     '<p class="soft">Here are controls that need a running notebook: open it in JupyterLab. What they begin with stands '
@@ -110,20 +115,25 @@ def cleaned(text: str, label: str, files: Files) -> str:
 
 
 def _disarm(tag: Tag) -> None:
-    for name in [name for name in tag.attrs if name.startswith("on") or name in ("border", "srcset", "formaction")]:
+    for name in [name for name in tag.attrs if name.startswith("on") or name in REMOVED]:
         del tag[name]
-    for name in ("src", "href"):
-        if re.match(r"\s*(javascript:|//)", tag.get(name, "")) or (name == "src" and "://" in tag.get(name, "")):
-            del tag[name]
+    link = re.sub(r"[\x00-\x20]", "", tag.get("href", ""))  # browsers skip these in the name of a scheme
+    if not LINKS.match(link) or link.startswith("//"):
+        del tag["href"]
+    source = tag.get("src", "")
+    if source and ((":" in source and not DATA_URL.match(source)) or source.startswith("//")):
+        del tag["src"]
 
 
 def _as_file(tag: Tag, files: Files) -> None:
-    """Replace an embedded picture or sound by a file."""
+    """Replace an embedded picture or sound by a file; whatever else is embedded goes."""
     match = DATA_URL.match(tag.get("src", ""))
     if not match:
         return
-    kind = SOUND_TYPES.get(match[1]) or match[1].rpartition("/")[2].partition("+")[0]
-    tag["src"] = files.save(base64.b64decode(match[2]), kind)
+    if match[1] in SAVED:
+        tag["src"] = files.save(base64.b64decode(match[2]), SAVED[match[1]])
+    else:
+        del tag["src"]
 
 
 def _labelled(soup: BeautifulSoup, table: Tag, label: str) -> None:

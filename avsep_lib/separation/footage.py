@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,26 +63,29 @@ def _opened(path: Path, why: str) -> Any:
         raise DataError(f"{path} is truncated, or neither audio nor video ({error}{more}); export it again") from None
 
 
-def read_sound(path: Path, why: str = "") -> tuple[np.ndarray, int, float]:
+def read_sound(path: Path, why: str = "", most: float = math.inf) -> tuple[np.ndarray, int, float]:
     """All samples (channels, n_samples) of a video's first audio track, its rate in Hz, and when they begin in seconds.
 
     Raises
     ------
     DataError
-        Unreadable (`why` tells what another reader said), or no audio track.
+        Unreadable (`why` tells what another reader said), no audio track, or more than `most` values.
     """
     import av
 
     with _opened(path, why) as container:
         if not container.streams.audio or container.streams.audio[0].codec_context is None:
             raise DataError(f"{path} has no audio track that can be decoded; name a recording with sound")
-        stream, blocks, begin = container.streams.audio[0], [], None
+        stream, blocks, begin, n_values = container.streams.audio[0], [], None, 0
         check_rate(stream.rate or 0, path)
         resampler = av.AudioResampler(format="fltp", rate=stream.rate)
         try:
             for frame in container.decode(stream):
                 begin = float(frame.time or 0.0) if begin is None else begin
                 blocks += [block.to_ndarray() for block in resampler.resample(frame)]
+                n_values += frame.samples * len(frame.layout.channels)
+                if n_values > most:
+                    raise DataError(f"recording {path} holds more than {most:,.0f} samples; cut it shorter")
             blocks += [block.to_ndarray() for block in resampler.resample(None)] if blocks else []
             sound = np.concatenate(blocks or [np.zeros((1, 0), np.float32)], axis=1)
         except (av.error.FFmpegError, EOFError, ValueError) as error:  # ValueError: another number of channels midway

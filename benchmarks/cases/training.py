@@ -9,6 +9,7 @@ from functools import partial
 
 import torch
 
+from avsep_lib.adam import Adam
 from avsep_lib.losses import alignment, bce_binary
 from avsep_lib.models.separator import Separator
 from avsep_lib.settings import ModelSettings
@@ -144,7 +145,7 @@ def pair(settings: ModelSettings, paper: bool, bfloat16: bool, threads: int) -> 
     per_item, stored, steps = scene.per_item(), scene.stored(), itertools.count()
     plain, ours = models(settings)
     plain_step = training_step(plain, plain_loss, torch.optim.Adam(plain.parameters(), 1e-4))
-    fused = torch.optim.Adam(ours.parameters(), 1e-4, fused=True)
+    fused = Adam(ours.parameters(), 1e-4, fused=True)
     our_step = training_step(ours, partial(our_loss, bfloat16=bfloat16), fused)
     dtype, parameters = "bfloat16" if bfloat16 else "float32", sum(p.numel() for p in ours.parameters())
     least, note = floor(settings, batch, audio.n_rows, dtype, threads, parameters)
@@ -174,7 +175,10 @@ def steps_alone(which: str, precision: str) -> None:
     """Three steps of `plain` or `ours` in ``float32`` or ``bfloat16``: what the memory rows run in their processes."""
     model = PlainSeparator(MODEL) if which == "plain" else Separator(MODEL).to(memory_format=torch.channels_last)
     loss = plain_loss if which == "plain" else partial(our_loss, bfloat16=precision == "bfloat16")
-    step = training_step(model, loss, torch.optim.Adam(model.parameters(), 1e-4, fused=which == "ours"))
+    optimizer = (
+        Adam(model.parameters(), 1e-4, fused=True) if which == "ours" else torch.optim.Adam(model.parameters(), 1e-4)
+    )
+    step = training_step(model, loss, optimizer)
     batch = random_batch(BATCH, SIZE, MODEL.embedding_dim)
     for _ in range(3):
         step(batch)

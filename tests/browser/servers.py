@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from avsep_lib.serving import voila_settings, write_settings
+
 START_SECONDS = 90.0
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -35,7 +37,7 @@ LAB = (
     "--ServerApp.allow_root=True", "--LabApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
     "--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
 )  # fmt: skip
-VOILA = ("-m", "voila", "--no-browser", "--Voila.ip=127.0.0.1", "--Voila.port_retries=0", "--template=avsep")
+VOILA = ("-m", "voila", "--no-browser", "--template=avsep")
 TEMPLATES = Path(__file__).resolve().parents[2] / "avsep_lib" / "explorer" / "jupyter"  # Voila's own ask a CDN
 
 
@@ -75,11 +77,12 @@ def jupyter_lab(folder: Path, state: Path, **environment: str) -> Iterator[Serve
 
 @contextmanager
 def voila_server(folder: Path, state: Path, **environment: str) -> Iterator[Server]:
-    """Voila on the notebooks of ``folder``; its own files lie below ``state``."""
+    """Voila on the notebooks of ``folder``, set up as for `make explore`; its own files lie below ``state``."""
     port, token = _free_port(), secrets.token_hex(16)
     server = Server(folder, f"http://127.0.0.1:{port}", token, "/voila/render/{}")
-    options = (f"--Voila.port={port}", f"--token={token}", str(folder))
-    with _running((*VOILA, *options), state, f"{server.origin}/?token={token}", environment):
+    write_settings(state / "served", "voila", settings=voila_settings(token, port))
+    environment["JUPYTER_CONFIG_PATH"] = str(state / "served")
+    with _running((*VOILA, str(folder)), state, f"{server.origin}/?token={token}", environment):
         yield server
 
 

@@ -29,6 +29,7 @@ GROUPS = {
     "descriptors": [f"<results>/analysis/descriptors-{ANALYSED}.csv"],
     "latents": [f"<results>/analysis/latents-{ANALYSED}.safetensors"],
     "probe": [f"<results>/analysis/probe-{ANALYSED}.csv"],
+    "canaries": [] if RECEIVED else ["<results>/canaries_tried.json"],  # without models and clips none can be tried
 }
 # Tracked files that a notebook reads by name, whatever the profile; not made by any rule.
 SOURCES = {

@@ -1,11 +1,11 @@
 # Checks on everything above, the offline report, and the copies in figures/<profile>.
-ANALYSES = ("descriptors", "latents", "probe")  # the canaries look at what these are made of
+LOOKED_AT = [path for group in GROUPS if group not in ("descriptors", "canaries") for path in GROUPS[group]]
 EXECUTED = [f"<results>/notebooks/{stem}.ipynb" for stem in READS]
 
 
 rule canaries:
     input:
-        data=[path for group in GROUPS if group not in ANALYSES for path in GROUPS[group]],
+        data=LOOKED_AT,
         library=modules("avsep_lib.canaries"),
         environment=ENVIRONMENT,
     output:
@@ -21,6 +21,26 @@ rule canaries:
         runtime=minutes("canaries"),
     shell:
         "logged {log} python -m avsep_lib.canaries --profile {params.profile} --out {output}"
+
+
+rule selftest:
+    input:
+        data=LOOKED_AT,
+        library=modules("avsep_lib.canaries.selftest"),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/canaries_tried.json",
+    params:
+        profile=PLAN.profile.name,
+        settings=PLAN.everything_json(),
+    log:
+        "<logs>/selftest.log",
+    threads: 1
+    resources:
+        mem_mb=memory("selftest"),
+        runtime=minutes("selftest"),
+    shell:
+        "logged {log} python -m avsep_lib.canaries.selftest --profile {params.profile} --out {output}"
 
 
 rule report:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import cos, sin, sqrt
 
@@ -70,15 +70,15 @@ class Canvas:
         if line is not None:
             context.set_linewidth(max(width * sqrt(abs(m[0, 0] * m[1, 1] - m[0, 1] * m[1, 0])), 0.5))
             context.set_foreground((*line, alpha), isRGBA=True)
-        self._renderer.draw_path(context, path, Affine2D(m), None if fill is None else (*fill, alpha))
+        self._renderer.draw_path(context, path, m, None if fill is None else (*fill, alpha))
 
     def solid(self, path: Path, fill: Colour, width: float = 0.012) -> None:
         """Fill `path` and outline it in a darker shade of the same colour."""
         self.draw(path, fill, shade(fill, 0.45), width)
 
-    def line(self, points: Iterable[Point], colour: Colour, width: float, alpha: float = 1.0) -> None:
+    def line(self, points: Sequence[Point], colour: Colour, width: float, alpha: float = 1.0) -> None:
         """An open polyline with round ends."""
-        self.draw(polyline(list(points)), None, colour, width, alpha)
+        self.draw(polyline(points), None, colour, width, alpha)
 
     def dot(self, x: float, y: float, r: float, colour: Colour, alpha: float = 1.0) -> None:
         """A filled disc."""

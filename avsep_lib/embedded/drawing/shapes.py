@@ -25,12 +25,17 @@ def disc(x: float, y: float, rx: float, ry: float | None = None) -> Path:
 
 def polygon(points: Sequence[Point]) -> Path:
     """Closed polygon."""
-    return Path([*points, points[0]], closed=True)
+    return _straight((*points, points[0]), True)
 
 
 def polyline(points: Sequence[Point]) -> Path:
     """Open polygon."""
-    return Path(list(points))
+    return _straight(tuple(points), False)
+
+
+@lru_cache(maxsize=4096)
+def _straight(points: tuple[Point, ...], closed: bool) -> Path:
+    return Path(points, closed=closed)
 
 
 @lru_cache(maxsize=4096)
@@ -91,7 +96,8 @@ def _tube(points: tuple[Point, ...], radii: tuple[float, ...], steps: int) -> Pa
     along = np.gradient(centre, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True) + 1e-9
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    return polygon([*(centre + normal * radius), *(centre - normal * radius)[::-1]])
+    outline = np.concatenate([centre + normal * radius, (centre - normal * radius)[::-1]])
+    return polygon([tuple(point) for point in outline.tolist()])
 
 
 def rays(x: float, y: float, inner: float, outer: float, count: int) -> list[Path]:
