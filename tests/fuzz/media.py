@@ -50,10 +50,19 @@ WANTED = 11_625  # Hz
 SUFFIXES = ("wav", "flac", "ogg", "mp3")
 
 
+_KEPT: list[tempfile.TemporaryDirectory] = []
+
+
+def _folder() -> Path:
+    """A folder that lasts as long as this process."""
+    _KEPT.append(tempfile.TemporaryDirectory(prefix="good-inputs-"))
+    return Path(_KEPT[-1].name)
+
+
 @functools.cache
 def base() -> Path:
     """Sound files, pictures, videos and tensors in order, made once per process."""
-    folder = Path(tempfile.mkdtemp(prefix="good-inputs-"))
+    folder = _folder()
     sound = melody(1, SECONDS, RATE)
     for suffix in SUFFIXES:
         soundfile.write(folder / f"a.{suffix}", sound, RATE)
@@ -478,7 +487,7 @@ def tensors() -> Path:
     from avsep_lib.models.separator import Separator
     from avsep_lib.settings import AudioSettings, ModelSettings, RunConfig, TrainingSettings, to_dict
 
-    folder = Path(tempfile.mkdtemp(prefix="good-tensors-"))
+    folder = _folder()
     rng = np.random.default_rng(0)
     save_weights(folder / "weights.safetensors", _network())
     rows = [Entry(f"clip{i}", rng.standard_normal((i + 1, 512)).astype(np.float32), f"key{i}") for i in range(3)]
@@ -685,7 +694,7 @@ def _tensors(folder: Path, rng: Random) -> Case:
 @functools.cache
 def dataset() -> Path:
     """Twelve recordings of three classes, in order."""
-    folder = Path(tempfile.mkdtemp(prefix="good-dataset-"))
+    folder = _folder()
     for i in range(12):
         label = ("flute", "violin", "tuba")[i % 3]
         (folder / "audio" / label).mkdir(parents=True, exist_ok=True)

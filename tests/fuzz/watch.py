@@ -129,11 +129,13 @@ class _Worker:
 
     process: Any = field(init=False)
     pipe: Any = field(init=False)
+    home: str = field(init=False)
 
     def __post_init__(self) -> None:
         context = multiprocessing.get_context("spawn")
+        self.home = tempfile.mkdtemp(prefix="bad-inputs-")  # outlives a process that is killed, hence removed here
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, list(sys.path)), daemon=True)
+        self.process = context.Process(target=_work, args=(theirs, list(sys.path), self.home), daemon=True)
         self.process.start()
         theirs.close()
         self.pipe.recv()  # everything is imported
@@ -152,7 +154,9 @@ class _Worker:
             return Result(name, number, **self.pipe.recv())
         except EOFError:
             self.process.join(5)
-            return Result(name, number, "crashed", what, f"the process ended with code {self.process.exitcode}")
+            code = self.process.exitcode
+            self.stop()
+            return Result(name, number, "crashed", what, f"the process ended with code {code}")
 
     def _in_time(self, limit_s: float) -> bool:
         """Whether an answer comes before the process has worked, or waited for something, for too long.
@@ -185,32 +189,31 @@ class _Worker:
     def stop(self) -> None:
         self.process.kill()
         self.process.join()
+        shutil.rmtree(self.home, ignore_errors=True)
 
 
-def _work(pipe: Any, path: list[str]) -> None:
-    """The other process."""
-    sys.path[:] = path
+def _work(pipe: Any, path: list[str], home: str) -> None:
+    """The other process; all that it writes lies in `home`."""
+    sys.path[:], tempfile.tempdir = path, home
     from fuzz.kinds import KINDS, PLANTED
 
     _limit_memory()
     with open(os.devnull, "w") as nothing:  # what codecs print of every broken file
         os.dup2(nothing.fileno(), 2)
     pipe.send("ready")
-    with tempfile.TemporaryDirectory(prefix="bad-inputs-") as home:
-        while True:
-            try:
-                name, number = pipe.recv()
-            except EOFError:
-                return
-            kind = (KINDS | PLANTED)[name]
-            folder = Path(tempfile.mkdtemp(dir=home))
-            case = make(kind, number, folder)
-            pipe.send(case.what)
-            began = time.monotonic()
-            verdict, message = judge(case)
-            seconds = time.monotonic() - began
-            shutil.rmtree(folder, ignore_errors=True)
-            pipe.send({"verdict": verdict, "what": case.what, "message": message, "seconds": seconds})
+    while True:
+        try:
+            name, number = pipe.recv()
+        except EOFError:
+            return
+        folder = Path(tempfile.mkdtemp())
+        case = make((KINDS | PLANTED)[name], number, folder)
+        pipe.send(case.what)
+        began = time.monotonic()
+        verdict, message = judge(case)
+        seconds = time.monotonic() - began
+        shutil.rmtree(folder, ignore_errors=True)
+        pipe.send({"verdict": verdict, "what": case.what, "message": message, "seconds": seconds})
 
 
 def _limit_memory() -> None:
