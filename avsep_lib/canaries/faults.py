@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from unittest import mock
 
@@ -159,11 +160,11 @@ def two_runs(evidence: Evidence, same_row: bool = False) -> tuple[str, str]:
     """Two runs, of different rows where there are such, or of one row."""
     if not evidence.runs:
         raise NothingToSpoilError("no run is trained on this key")
-    first, *others = evidence.runs
-    wanted = [r for r in others if (evidence.runs[r].row == evidence.runs[first].row) == same_row]
-    if not wanted:
+    row_of = {run_id: run.row for run_id, run in evidence.runs.items()}
+    pairs = (pair for pair in combinations(row_of, 2) if (row_of[pair[0]] == row_of[pair[1]]) == same_row)
+    if (found := next(pairs, None)) is None:
         raise NothingToSpoilError(f"there is no second run of {'the same' if same_row else 'another'} row")
-    return first, wanted[0]
+    return found
 
 
 def two_files(evidence: Evidence) -> tuple[str, str]:

@@ -24,18 +24,22 @@ from avsep_lib.files import write_json
 from avsep_lib.paths import results_root
 from avsep_lib.workflow import load_plan
 
-N_RUNS = 3
 CAUGHT, MISSED, NOTHING = "yes", "no", "nothing to spoil"
 
 
 def small(evidence: Evidence) -> Evidence:
-    """The same evidence with few runs: the best, another seed of its row, another row."""
+    """The same evidence with few runs: the best, another row, and two seeds of one row, the best's where it has them."""
     if not evidence.runs:
         return evidence
-    best = evidence.runs[evidence.best_run]
-    twins = [r for r, run in evidence.runs.items() if run.row == best.row]
-    others = [r for r, run in evidence.runs.items() if run.row != best.row]
-    chosen = {best.run_id, *[r for r in twins if r != best.run_id][:1], *spread(others, 1)}
+    best, rows = evidence.best_run, {}
+    for run_id, run in evidence.runs.items():
+        rows.setdefault(run.row, []).append(run_id)
+    own = rows.pop(evidence.runs[best].row)
+    if len(own) > 1:
+        others = [run_id for run_ids in rows.values() for run_id in run_ids]
+        chosen = {best, next(run_id for run_id in own if run_id != best), *spread(others, 1)}
+    else:
+        chosen = {best, *max(rows.values(), key=len, default=[])[:2]}
     return replace(evidence, runs={r: run for r, run in evidence.runs.items() if r in chosen})
 
 
