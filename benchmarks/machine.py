@@ -16,6 +16,7 @@ from benchmarks.timing import limited_threads
 
 COPY_BYTES = 2**28
 MATRIX = {"float32": 1536, "bfloat16": 2048, "float64": 1024}  # edges: large enough for the best rate
+SMALL, EMULATED = 256, 5.0  # edge and GFLOP/s: a slower type is one that the processor lacks, and a large product takes minutes
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,12 @@ def _best_s(action: Callable[[], object], repeats: int = 7) -> float:
 
 def _matrix_rate(name: str) -> float:
     """By torch, or by numpy where that is quicker: the two link different libraries."""
-    edge, dtype = MATRIX[name], getattr(torch, name)
+    dtype = getattr(torch, name)
+    left, right = (torch.randn(SMALL, SMALL).to(dtype) for _ in range(2))
+    rate = 2 * SMALL**3 / _best_s(lambda: left @ right, repeats=2) / 1e9
+    if rate < EMULATED:
+        return rate
+    edge = MATRIX[name]
     left, right = (torch.randn(edge, edge).to(dtype) for _ in range(2))
     seconds = [_best_s(lambda: left @ right)]
     if name != "bfloat16":  # numpy has none
