@@ -78,6 +78,16 @@ MEASURED = (
 )
 
 
+LEFT_OUT = {  # files that say when something was done, by pattern of their path, and why
+    r"(^|/)logs/": "times of jobs",
+    r"(^|/)notebooks/.*\.ipynb$": "executed notebooks: times of cells",
+    r"(^|/)report/": "pages that show executed notebooks and times of jobs",
+    r"(^|/)run/|ro-crate-metadata\.json$": "record of the run: times of jobs, and hashes of what holds times",
+    r"(^|/)published\.json$": "hashes of sidecars, which hold times",
+    r"(^|/)state\.ckpt$": "seconds trained so far",
+}
+
+
 def comparable(path: Path) -> bytes:
     """Content of a file without what `MEASURED` names."""
     content = path.read_bytes()

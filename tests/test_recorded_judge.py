@@ -143,7 +143,7 @@ def test_good_clips_are_kept_in_their_order():
     assert list(kept.clip_id) == ["clip0", "clip1"]
     assert list(audit.columns) == AUDIT_COLUMNS
     assert set(audit.status) == {"kept"}
-    check_manifest(kept.assign(audio="a.wav", frames="a"), "kept")
+    check_manifest(kept.assign(audio="a.wav", frames="a", sha256="0" * 64), "kept")
 
 
 def test_the_reason_is_the_first_problem_that_drops():
