@@ -16,7 +16,10 @@ from benchmarks.timing import limited_threads
 
 COPY_BYTES = 2**28
 MATRIX = {"float32": 1536, "bfloat16": 2048, "float64": 1024}  # edges: large enough for the best rate
-SMALL, EMULATED = 256, 5.0  # edge and GFLOP/s: a slower type is one that the processor lacks, and a large product takes minutes
+SMALL, EMULATED = (
+    256,
+    5.0,
+)  # edge, GFLOP/s: a type that the processor lacks is slower, and a large product takes minutes
 
 
 @dataclass(frozen=True)
