@@ -16,22 +16,17 @@ from avsep_lib.errors import DataError
 
 RATES = (1_000, 1_000_000)  # Hz of a sound; anything else is a damaged header
 MOST_PIXELS = 100_000_000  # of a picture; as RGB it takes 0.3 GB
-PICTURES = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "GIF",
-    "BMP",
-    "TIFF",
-    "MPO",
-    "PPM",
-)  # as Pillow calls them; MPO is what some phones call JPEG
+PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "PPM")  # Pillow's names; MPO is some phones' JPEG
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,wav,w64,aiff,caf,au,flac,mp3,aac,ac3,"
     "eac3,amr,dv,mxf,ape,tta,wv,h264,hevc,m4v,ivf"
 )  # formats, as FFmpeg calls them
 # What Pillow raises for a broken picture, besides OSError: SyntaxError for a PNG, struct.error for a cut TIFF...
-BROKEN_PICTURE = (OSError, ValueError, SyntaxError, struct.error, IndexError, KeyError, TypeError, OverflowError)
+# MemoryError, when a part claims to be larger than memory.
+BROKEN_PICTURE = (
+    *(OSError, ValueError, SyntaxError, struct.error, IndexError, KeyError, TypeError, OverflowError),
+    MemoryError,
+)
 
 
 @contextlib.contextmanager
@@ -65,7 +60,11 @@ def open_media(path: Path) -> Any:
     """An open PyAV container of a file; raises as ``av.open`` does, also for playlists and their like."""
     import av
 
-    return av.open(f"file:{path}", options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"})
+    return av.open(
+        f"file:{path}",
+        options={"format_whitelist": CONTAINERS, "protocol_whitelist": "file"},
+        metadata_errors="replace",  # titles are not read here, and may be in any encoding
+    )
 
 
 def check_rate(rate: int, path: Path) -> None:

@@ -288,3 +288,46 @@ def test_a_short_sound_of_many_channels_is_still_read(tmp_path):
     sound = np.tile(melody(1)[:, None], 8)
     soundfile.write(tmp_path / "a.wav", sound, 16_000, subtype="FLOAT")
     assert measure_sound(tmp_path / "a.wav")[0]["channels"] == 8
+
+
+def test_a_stem_that_is_a_folder_gives_no_clip_id():
+    from avsep_lib.recorded.ids import clip_ids
+
+    assert list(clip_ids([".", "..", "a"], ["", "", ""], ["test.csv:1", "test.csv:2", "test.csv:3"])) == [
+        "test.csv_1", "test.csv_2", "a",
+    ]  # fmt: skip
+
+
+def test_a_picture_whose_part_claims_more_than_memory_is_a_broken_picture(tmp_path, monkeypatch):
+    from PIL import Image, PngImagePlugin
+
+    from avsep_lib.errors import DataError
+    from avsep_lib.separation.inputs import read_image
+
+    def claims(self):
+        raise MemoryError
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load_end", claims)
+    with pytest.raises(DataError, match=r"x\.png"):
+        read_image(tmp_path / "x.png")
+
+
+def test_a_title_in_another_encoding_is_no_obstacle(tmp_path):
+    import av
+
+    from avsep_lib.media_file import open_media
+
+    path = tmp_path / "x.mkv"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "marks_the_spot"
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    content = path.read_bytes()
+    assert b"marks_the_spot" in content
+    path.write_bytes(content.replace(b"marks_the_spot", b"marks\xcc\xfe\xff_spot"[:14].ljust(14, b"_")))
+    with open_media(path) as opened:
+        assert opened.streams.audio

@@ -56,6 +56,7 @@ def clip_ids(stems: Sequence[str], labels: Sequence[str], lists: Sequence[str]) 
     ids = stem.copy()
     for i in ids.index[shared]:
         ids[i] = _safe("-".join(filter(None, (labels[i].replace("|", "+"), stem[i] or lists[i]))))
+        ids[i] = _safe(lists[i]) if ids[i] in LIKE_NOTHING else ids[i]  # "." without a label
     while (again := ids.duplicated()).any():
         number = ids.groupby(ids).cumcount() + 1
         ids[again] = ids[again] + "-" + number[again].astype(str)

@@ -32,15 +32,15 @@ class Part:
         First line of the test's docstring.
     counts : list of (str, int, int)
         What was tried, how often, and how often it failed.
-    tables : list of (str, list of dict)
-        Captions and rows.
+    tables : list of (str, list of list of str)
+        Captions, and lines of which the first is the head.
     run : dict
         When, at which commit and on what it was run.
     """
 
     title: str
     counts: list[tuple[str, int, int]] = field(default_factory=list)
-    tables: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
+    tables: list[tuple[str, list[list[str]]]] = field(default_factory=list)
     seconds: float = 0.0
     outcome: str = "not finished"
     run: dict[str, str] = field(default_factory=lambda: _run())
@@ -51,7 +51,8 @@ class Part:
 
     def table(self, caption: str, frame: pd.DataFrame) -> None:
         """Add a table below the summary."""
-        self.tables.append((caption, frame.astype(object).map(str).to_dict("records")))
+        rows = frame.astype(object).map(str).to_numpy().tolist()
+        self.tables.append((caption, [list(map(str, frame.columns)), *rows]))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -113,8 +114,8 @@ def report(parts: list[dict[str, Any]]) -> str:
 
 def _tables(part: dict[str, Any]) -> str:
     text = [f"## {part['title']}"]
-    for caption, rows in part["tables"]:
-        text += [caption, pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)]
+    for caption, (head, *rows) in part["tables"]:
+        text += [caption, pd.DataFrame(rows, columns=head).to_markdown(index=False, disable_numparse=True)]
     return "\n\n".join(text)
 
 
