@@ -16,7 +16,7 @@ from avsep_lib.errors import DataError
 
 RATES = (1_000, 1_000_000)  # Hz of a sound; anything else is a damaged header
 MOST_PIXELS = 100_000_000  # of a picture; as RGB it takes 0.3 GB
-PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "PPM")  # Pillow's names; MPO is some phones' JPEG
+PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")  # Pillow's names; JPEG includes the MPO of some phones
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,ogg,wav,w64,aiff,caf,au,flac,mp3,aac,ac3,"
     "eac3,amr,dv,mxf,ape,tta,wv,h264,hevc,m4v,ivf"
