@@ -513,7 +513,7 @@ def test_a_run_without_its_encoder_or_with_another_kind_is_refused(bench, tmp_pa
         ask(bench, encoder=None)
     with pytest.raises(WeightsError, match="holds no finished encoder"):
         ask(bench, encoder=tmp_path)
-    with pytest.raises(WeightsError, match="is not the folder of an encoder"):
+    with pytest.raises(WeightsError, match=r"a\.jpg holds no finished encoder"):
         ask(bench, encoder=bench / "a.jpg")
     for text in ("[]", "{}", '{"modality": "image"}'):
         (tmp_path / "config.json").write_text(text)
