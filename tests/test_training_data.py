@@ -160,7 +160,7 @@ def test_a_streamed_pool_needs_its_clips(project, streamed, config, tmp_path):
     other = Path(shutil.copytree(project.data / "clips", tmp_path / "a" / "b" / "clips"))
     table = pd.read_csv(other / "clips.csv")
     table.iloc[::-1].to_csv(other / "clips.csv", index=False)
-    with pytest.raises(DataError, match=r"was made from other clips than .*delete it and run `make figures`"):
+    with pytest.raises(DataError, match=r"clips\.csv does not list \d+ clips one after the other; delete"):
         open_pool(config, streamed, other)
     audio = dataclasses.replace(config.audio, n_rows=16)
     with pytest.raises(DataError, match="or with other audio settings"):
