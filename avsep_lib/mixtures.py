@@ -301,20 +301,28 @@ def _check_list(table: pd.DataFrame, path: Path) -> None:
 
 
 def write_lists(lists: dict[str, pd.DataFrame], out: Path, store: ClipStore) -> None:
-    """Write the lists, and ``mixtures.json`` last: hashes, counts and the clips that found no partner."""
-    for name, table in lists.items():
-        with atomic_path(out / f"{name}.csv") as path:
-            table.to_csv(path, index=False)
+    """Write the lists, and ``mixtures.json`` last: hashes, counts and the clips that found no partner; all or none."""
+    try:
+        for name, table in lists.items():
+            with atomic_path(out / f"{name}.csv") as path:
+                table.to_csv(path, index=False)
+        write_json(out / "mixtures.json", _list_info(lists, out, store))
+    except BaseException:  # a list without its hash would look complete
+        for name in lists:
+            (out / f"{name}.csv").unlink(missing_ok=True)
+        raise
+
+
+def _list_info(lists: dict[str, pd.DataFrame], out: Path, store: ClipStore) -> dict:
     solos = store.table[is_solo(store.table)]
     unpaired = {n: sorted(set(solos.clip_id[solos.split == n]) - set(lists[n].clip_id)) for n in ("val", "test")}
     if duets := set(partnerless_duets(store.table[store.table.split == "train"])) - set(lists["pool"].clip_id):
         unpaired["pool"] = sorted(duets)
-    info = {
+    return {
         "sha256": {name: sha256_file(out / f"{name}.csv") for name in LISTS},
         "n_mixtures": {name: int(table.mixture_id.nunique()) for name, table in lists.items()},
         "unpaired": unpaired,
     }
-    write_json(out / "mixtures.json", info)
 
 
 def crop_start(store: ClipStore, clip_id: str, start_s: float, audio: AudioSettings) -> int:
