@@ -121,15 +121,21 @@ def ratio_target(sources: torch.Tensor, mixture: torch.Tensor) -> torch.Tensor:
 
 
 def apply_mask(
-    mixture: torch.Tensor, mask: torch.Tensor, audio: AudioSettings, *, threshold: float | None = None
+    mixture: torch.Tensor,
+    mask: torch.Tensor,
+    audio: AudioSettings,
+    *,
+    threshold: float | None = None,
+    linear: bool = False,
 ) -> torch.Tensor:
-    """Separated waveforms from warped masks and the mixture's complex spectrogram.
+    """Separated waveforms from masks and the mixture's complex spectrogram.
 
     Parameters
     ----------
     mixture : Tensor, complex, shape (..., n_bins, n_frames)
     mask : Tensor, shape (..., n_rows, n_frames)
-        Values in [0, 1] on the warped grid; broadcast against the mixture.
+        Values in [0, 1] on the warped grid; broadcast against the mixture. Where they were found on the linear grid
+        (`linear`), shape (..., n_bins, n_frames).
     threshold : float, optional
         Binarise at this value *after* unwarping (0.5 in the lineage); None keeps the soft mask.
 
@@ -138,10 +144,10 @@ def apply_mask(
     Tensor, shape (..., audio.n_output)
         The mixture's phase, clipped to [-1, 1].
     """
-    linear = unwarp(mask, audio)
+    mask = mask if linear else unwarp(mask, audio)
     if threshold is not None:
-        linear = (linear > threshold).to(linear.dtype)
-    return istft(mixture * linear, audio).clamp(-1, 1)
+        mask = (mask > threshold).to(mask.dtype)
+    return istft(mixture * mask, audio).clamp(-1, 1)
 
 
 def mix(sources: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

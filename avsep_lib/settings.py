@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from avsep_lib.errors import ConfigError
+from avsep_lib.methods.settings import METHOD_SETTINGS
 
 Fusion = Literal["late", "middle", "hierarchical"]
 Backbone = Literal["clip", "resnet18"]
@@ -161,7 +162,10 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything one training job depends on, besides its input files."""
+    """Everything one training job depends on, besides its input files.
+
+    `options` are the method's own settings, of the class that `avsep_lib.methods.settings` has for it.
+    """
 
     run_id: str
     seed: int
@@ -169,11 +173,22 @@ class RunConfig:
     audio: AudioSettings = field(default_factory=AudioSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    method: str = "hfra"
+    options: Any = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.method not in METHOD_SETTINGS:
+            raise ConfigError(f"method = {self.method!r}; known: {', '.join(METHOD_SETTINGS)}")
+        if not dataclasses.is_dataclass(self.options):
+            options = from_dict(METHOD_SETTINGS[self.method], self.options, f"options of {self.method}")
+            object.__setattr__(self, "options", options)
 
 
 def _check_type(value: Any, expected: Any, place: str) -> Any:
     """`value` as the field type `expected`, or ConfigError; a small, strict subset of typing."""
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if expected is Any:  # checked by the class that owns the field
+        return value
     if dataclasses.is_dataclass(expected):
         return from_dict(expected, value, place)
     if origin is Literal:

@@ -1,0 +1,80 @@
+"""Reading ``model.safetensors``: a run's weights, its configuration and the classes it was trained on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from avsep_lib.errors import WeightsError
+from avsep_lib.settings import RunConfig, from_dict
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a run left.
+
+    Attributes
+    ----------
+    config : RunConfig
+    tensors : dict of str to Tensor
+        Finite all of them.
+    classes : tuple of str
+        Of the training clips, sorted; empty in runs that read no labels.
+    """
+
+    config: RunConfig
+    tensors: dict[str, torch.Tensor]
+    classes: tuple[str, ...]
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Everything in a checkpoint.
+
+    Raises
+    ------
+    WeightsError
+        Missing, truncated, not finite, or not a checkpoint of this suite.
+    """
+    path = Path(path)
+    metadata, tensors = _read(path, tensors=True)
+    if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
+        raise WeightsError(f"checkpoint {path}: {broken[0]} holds NaN or infinity; delete it and train again")
+    classes = _parsed(metadata.get("classes", "[]"), path, "list of classes")
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise WeightsError(f"checkpoint {path}: its list of classes is none; train again")
+    return Checkpoint(_config(metadata, path), tensors, tuple(classes))
+
+
+def read_config(path: str | Path) -> RunConfig:
+    """The configuration alone; WeightsError as `read_checkpoint`."""
+    return _config(_read(Path(path), tensors=False)[0], Path(path))
+
+
+def _read(path: Path, *, tensors: bool) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    if not path.exists():
+        raise WeightsError(f"checkpoint {path} is missing; `make figures` trains it")
+    try:
+        if not path.is_file():
+            raise OSError("no regular file")
+        with safe_open(path, framework="pt") as file:
+            names = file.keys() if tensors else ()
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"checkpoint {path} cannot be read ({error}); delete it and train again") from None
+
+
+def _config(metadata: dict[str, str], path: Path) -> RunConfig:
+    if "config" not in metadata:
+        raise WeightsError(f"checkpoint {path} holds no configuration; it was not written by avsep_lib.train")
+    return from_dict(RunConfig, _parsed(metadata["config"], path, "configuration"), f"{path} (configuration)")
+
+
+def _parsed(text: str, path: Path, what: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"checkpoint {path}: its {what} is no JSON ({error}); train again") from None
