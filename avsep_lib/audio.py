@@ -150,7 +150,11 @@ def apply_mask(
     return istft(mixture * mask, audio).clamp(-1, 1)
 
 
-def mix(sources: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scale sources ``(..., n, samples)`` by 1/n and add them: (mixture ``(..., samples)``, scaled sources)."""
-    scaled = sources / sources.shape[-2]
+def mix(sources: torch.Tensor, n_present: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale sources ``(..., n, samples)`` by 1/n and add them: (mixture ``(..., samples)``, scaled sources).
+
+    Where some of the n slots are empty (silent), `n_present` ``(...)`` says how many are not, and is divided by instead.
+    """
+    n = sources.shape[-2] if n_present is None else torch.as_tensor(n_present)[..., None, None].to(sources)
+    scaled = sources / n
     return scaled.sum(dim=-2), scaled

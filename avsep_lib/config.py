@@ -20,6 +20,7 @@ from avsep_lib.embedded.settings import EmbeddedSettings
 from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings
 from avsep_lib.errors import ConfigError
 from avsep_lib.files import read_json
+from avsep_lib.methods.settings import FAMILY, METHOD_SETTINGS
 from avsep_lib.paths import checked_name, project_root, received_root
 from avsep_lib.recorded.description import read_dataset
 from avsep_lib.recorded.settings import ROLES, RecordedSettings
@@ -37,8 +38,9 @@ from avsep_lib.text_files import parse_yaml, read_text, read_yaml
 # Decided by a row's own columns, or for all runs of a profile at once: frames and embeddings are computed once, and
 # test pairs and the size of the pool are what makes two runs comparable.
 NO_SWITCH = ("fusion", "backbone", "frame_size", "embedding_dim", "seed", "pool_size", "features")
-SWITCHABLE = ("audio", "mixtures", "model", "training")  # sections whose fields a run may switch
+SWITCHABLE = ("audio", "mixtures", "model", "training")  # sections whose fields a run may switch; and its method's own
 SWITCH_VALUE = re.compile(r"[\w.+-]+|\[[\w.+, -]*\]", re.ASCII)  # it becomes part of the name of a folder
+NOT_OF_FAMILY = "-"  # in the columns fusion and backbone of methods that have none
 RUN_COLUMNS = ["run_id", "method", "fusion", "alignment", "backbone", "dataset", "seed", "switches"]
 
 
@@ -68,6 +70,7 @@ class Profile(BaseModel):
     mixtures: MixtureSettings
     model: ModelSettings
     training: TrainingSettings
+    methods: dict[str, Any] = {}  # of methods by name, their own settings (avsep_lib.methods.settings)
     evaluation: EvaluationSettings
     notebook_minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0  # time budget of one notebook
 
@@ -118,6 +121,11 @@ class Run:
         """The table row this run is a seed of: the run id without ``-s<seed>`` and without ``-<dataset>``."""
         return self.run_id.removesuffix(f"-s{self.seed}").removesuffix(f"-{self.dataset}")
 
+    @property
+    def of_family(self) -> bool:
+        """Whether this is a run of the fusion-by-alignment family, which has fusions, a bottleneck and a teacher."""
+        return self.method == FAMILY
+
 
 def known_profiles() -> list[str]:
     """Names of the profiles in ``config`` and of one's own in ``config/own``."""
@@ -129,9 +137,8 @@ def _profile_folders() -> tuple[Path, Path]:
 
 
 def known_methods() -> list[str]:
-    """Names of the trained methods: the files of `avsep_lib.methods` beside the interface and the references."""
-    stems = {path.stem for path in (Path(__file__).parent / "methods").glob("*.py")}
-    return sorted(stems - {"__init__", "base", "references"})
+    """Names of the methods that ``runs.csv`` may name; each is a file of `avsep_lib.methods`."""
+    return sorted(METHOD_SETTINGS)
 
 
 def load_profile(name: str) -> Profile:
@@ -206,6 +213,8 @@ def _typed_sections(data: dict, place: str) -> dict:
         "evaluation": EvaluationSettings,
     }
     typed = {k: from_dict(sections[k], v, f"{place}: {k}") if k in sections else v for k, v in data.items()}
+    if isinstance(data.get("methods"), dict):
+        typed["methods"] = {k: _typed_method(k, v, f"{place}: methods") for k, v in data["methods"].items()}
     if isinstance(data.get("encoders"), dict):
         typed["encoders"] = _typed_encoders(data["encoders"], f"{place}: encoders")
     if isinstance(data.get("encoders_of"), dict) and isinstance(data.get("encoders"), dict):
@@ -216,6 +225,13 @@ def _typed_sections(data: dict, place: str) -> dict:
     if isinstance(data.get("datasets"), dict):
         typed["datasets"] = {k: _typed_dataset(v, f"{place}: datasets.{k}") for k, v in data["datasets"].items()}
     return typed
+
+
+def _typed_method(name: Any, data: Any, place: str) -> Any:
+    """The settings of one method."""
+    if name not in METHOD_SETTINGS:
+        raise ConfigError(f"{place}: no method {name!r}; known: {', '.join(known_methods())}")
+    return from_dict(METHOD_SETTINGS[name], data, f"{place}.{name}")
 
 
 def _typed_dataset(data: Any, place: str) -> EmbeddedSettings | RecordedSettings:
@@ -422,13 +438,16 @@ def switched_sections(profile: Profile, run: Run) -> dict:
         For a switch that names no field of these sections, or one that is shared by all runs (`NO_SWITCH`).
     """
     sections = {name: getattr(profile, name) for name in SWITCHABLE}
-    changes: dict[str, dict] = {name: {} for name in SWITCHABLE}
-    changes["model"] = {"fusion": run.fusion, "backbone": run.backbone}
+    sections["options"] = profile.methods.get(run.method) or METHOD_SETTINGS[run.method]()
+    changes: dict[str, dict] = {name: {} for name in sections}
+    changes["model"] = _family_columns(run)
     changes["training"] = {"steps": steps_of(profile, run)}
     for key, text in run.switches.items():
         owners = [name for name, section in sections.items() if key in {f.name for f in dataclasses.fields(section)}]
         if not owners:
-            raise ConfigError(f"run {run.run_id!r}: switch {key!r} is no field of {', '.join(SWITCHABLE)}")
+            raise ConfigError(
+                f"run {run.run_id!r}: switch {key!r} is no field of {', '.join(SWITCHABLE)} or of method {run.method}"
+            )
         if key in NO_SWITCH:
             raise ConfigError(
                 f"run {run.run_id!r}: {key!r} cannot be switched; fusion, backbone and seed are columns of runs.csv, "
@@ -441,6 +460,19 @@ def switched_sections(profile: Profile, run: Run) -> dict:
     }
 
 
+def _family_columns(run: Run) -> dict[str, str]:
+    """Fusion and backbone of a run, which only one family of methods has."""
+    columns = {"fusion": run.fusion, "backbone": run.backbone}
+    if run.of_family:
+        return columns
+    if odd := {name: value for name, value in columns.items() if value != NOT_OF_FAMILY} or run.alignment:
+        raise ConfigError(
+            f"run {run.run_id!r}: method {run.method} has no fusion, backbone or alignment ({odd}); write "
+            f"{NOT_OF_FAMILY}, {NOT_OF_FAMILY} and no"
+        )
+    return {}
+
+
 def resolve(profile: Profile, run: Run) -> RunConfig:
     """The training configuration of a run: the profile's sections with the run's row and switches applied.
 
@@ -451,12 +483,10 @@ def resolve(profile: Profile, run: Run) -> RunConfig:
         together.
     """
     if run.method not in known_methods():
-        raise ConfigError(
-            f"run {run.run_id!r}: method {run.method!r} is no trained method; known: {', '.join(known_methods())}"
-        )
+        raise ConfigError(f"run {run.run_id!r}: method {run.method!r} is not one of: {', '.join(known_methods())}")
     built = switched_sections(profile, run)
     mixtures = built.pop("mixtures")
-    config = RunConfig(run_id=run.run_id, seed=run.seed, alignment=run.alignment, **built)
+    config = RunConfig(run_id=run.run_id, seed=run.seed, alignment=run.alignment, method=run.method, **built)
     _check_sizes(config.audio, config.model, config.training, mixtures.pool_size, f"run {run.run_id!r}")
     dataset = profile.datasets[run.dataset]
     if isinstance(dataset, EmbeddedSettings) and dataset.seconds * config.audio.sample_rate < config.audio.n_samples:

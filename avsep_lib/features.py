@@ -2,9 +2,10 @@
 
 ``train.safetensors`` holds, for every pooled mixture, warped magnitudes of the mixture and its sources, the image
 embedding of each source's frame, the teacher's embedding of the *mixture waveform* (HFRA Eqs. 6 and 7: averaging the
-sources' embeddings would be another method) and the frames themselves for trained visual backbones. Of a streamed pool
-it holds the embeddings and, in place of spectrograms and frames, a table of crops (see `avsep_lib.training_data`).
-``val.safetensors`` holds waveforms instead of spectrograms, because the checkpoint is chosen by SI-SDR.
+sources' embeddings would be another method), the frames themselves for trained visual backbones, the classes of each
+source, and the table of crops that the mixture is made of, for methods that read sound or films. Of a streamed pool it
+holds no spectrograms and no frames (see `avsep_lib.training_data`). ``val.safetensors`` holds waveforms instead of
+spectrograms, because the checkpoint is chosen by SI-SDR.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,75 +28,127 @@ from avsep_lib.encoders.base import AudioEncoder
 from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.encoders.store import EmbeddingStore
 from avsep_lib.jobs import with_progress
+from avsep_lib.manifest import label_list
 from avsep_lib.mixtures import crop_start, load_sources, read_list
 from avsep_lib.pictures import load_frame
 from avsep_lib.settings import AudioSettings, from_dict
 from avsep_lib.tensor_file import create_tensors
-from avsep_lib.training_data import spectrograms, streamed_from
+from avsep_lib.training_data import features_metadata, spectrograms
 
 CHUNK = 64  # mixtures per STFT batch: bounds memory
 
 
 def list_chunks(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The rows of `CHUNK` mixtures at a time, in list order; all mixtures have equally many sources."""
-    n_rows = CHUNK * table.source.nunique()
-    for i in range(0, len(table), n_rows):
-        yield table.iloc[i : i + n_rows]
+    """The rows of `CHUNK` mixtures at a time, in list order."""
+    number = table.groupby("mixture_id", sort=False).ngroup()
+    for i in range(0, int(number.max()) + 1, CHUNK):
+        yield table[number.between(i, i + CHUNK - 1)]
 
 
-def visual_inputs(store: ClipStore, table: pd.DataFrame, images: EmbeddingStore, size: int) -> dict[str, torch.Tensor]:
-    """Image embeddings (N, n, 512) and frames uint8 (N, n, 3, size, size) of a mixture list."""
-    n = table.source.nunique()
-    embeddings = np.stack([images.frame(row.clip_id, row.frame) for row in table.itertuples()])
-    frames = np.stack([load_frame(store, row.clip_id, row.frame, size) for row in table.itertuples()])
-    return {
-        "images": torch.from_numpy(embeddings).unflatten(0, (-1, n)),
-        "frames": torch.from_numpy(frames).unflatten(0, (-1, n)),
-    }
+def in_slots(values: np.ndarray, table: pd.DataFrame, n: int, empty: float = 0) -> torch.Tensor:
+    """Values of a list's rows (rows, ...) as (mixtures, n, ...); slots of mixtures with fewer sources hold `empty`."""
+    mixture = table.groupby("mixture_id", sort=False).ngroup().to_numpy()
+    slots = np.full((mixture[-1] + 1, n, *values.shape[1:]), empty, values.dtype)
+    slots[mixture, table.groupby("mixture_id", sort=False).cumcount().to_numpy()] = values
+    return torch.from_numpy(slots)
 
 
-def mixed(store: ClipStore, table: pd.DataFrame, audio: AudioSettings) -> tuple[torch.Tensor, torch.Tensor]:
-    """Waveforms of the mixtures (N, samples) and of their scaled sources (N, n, samples)."""
-    groups = (rows for _, rows in table.groupby("mixture_id", sort=False))
-    return mix(torch.from_numpy(np.stack([load_sources(store, rows, audio) for rows in groups])))
+def mixed(store: ClipStore, table: pd.DataFrame, audio: AudioSettings, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Waveforms of the mixtures (N, samples) and of their scaled sources (N, n, samples); empty slots are silent."""
+    rows = [
+        source for _, group in table.groupby("mixture_id", sort=False) for source in load_sources(store, group, audio)
+    ]
+    return mix(in_slots(np.stack(rows), table, n), table.groupby("mixture_id", sort=False).size().to_numpy())
+
+
+def class_names(store: ClipStore) -> list[str]:
+    """Classes of the training clips, sorted."""
+    train = store.table[store.table.split == "train"]
+    return sorted({label for labels in train.labels.unique() for label in label_list(labels)})
+
+
+def label_inputs(store: ClipStore, table: pd.DataFrame, classes: list[str], n: int) -> torch.Tensor:
+    """Which classes each source holds, uint8 (N, n, C): two ones for a duet."""
+    held = [set(label_list(store.row(clip_id).labels)) for clip_id in table.clip_id]
+    return in_slots(np.array([[name in labels for name in classes] for labels in held], np.uint8), table, n)
 
 
 def _encode(teacher: AudioEncoder, mixture: torch.Tensor, audio: AudioSettings) -> torch.Tensor:
     return torch.from_numpy(teacher.encode(mixture.numpy(), audio.sample_rate))
 
 
-def pool_features(
-    store: ClipStore, table: pd.DataFrame, audio: AudioSettings, teacher: AudioEncoder
-) -> dict[str, torch.Tensor]:
-    """Warped magnitudes ``mixture`` (N, 1, R, T) and ``sources`` (N, n, R, T), and ``teacher`` (N, 512)."""
-    mixture, sources = mixed(store, table, audio)
-    return spectrograms(mixture, sources, audio) | {"teacher": _encode(teacher, mixture, audio)}
+def crop_table(store: ClipStore, table: pd.DataFrame, audio: AudioSettings, n: int) -> dict[str, torch.Tensor]:
+    """What mixtures are made of: ``clip`` (rows of ``clips.csv``), ``start`` (samples), ``frame`` and ``gain``, (N, n).
 
-
-def waveform_features(store: ClipStore, table: pd.DataFrame, audio: AudioSettings) -> dict[str, torch.Tensor]:
-    """``waveform`` (N, samples) and ``references`` (N, n, n_output) of a mixture list."""
-    mixture, sources = mixed(store, table, audio)
-    return {"waveform": mixture, "references": sources[..., : audio.n_output].contiguous()}
-
-
-def crop_table(
-    store: ClipStore, table: pd.DataFrame, audio: AudioSettings, teacher: AudioEncoder, images: EmbeddingStore
-) -> dict[str, torch.Tensor]:
-    """What a streamed pool is computed from: embeddings, and per source its clip, first sample, frame and gain.
-
-    ``clip`` (N, n) are rows of ``clips.csv``, ``start`` (N, n) samples; ``teacher`` is (N, 512), ``images`` (N, n, 512).
+    Empty slots have clip -1.
     """
-    n = table.source.nunique()
     rows = list(table.itertuples())
     columns = {
-        "clip": torch.tensor([store.position(row.clip_id) for row in rows], dtype=torch.int32),
-        "start": torch.tensor([crop_start(store, row.clip_id, row.start_s, audio) for row in rows]),
-        "frame": torch.tensor([row.frame for row in rows], dtype=torch.int32),
-        "gain": torch.tensor([row.gain for row in rows], dtype=torch.float32),
-        "images": torch.from_numpy(np.stack([images.frame(row.clip_id, row.frame) for row in rows])),
+        "clip": np.array([store.position(row.clip_id) for row in rows], np.int32),
+        "start": np.array([crop_start(store, row.clip_id, row.start_s, audio) for row in rows], np.int64),
+        "frame": np.array([row.frame for row in rows], np.int32),
+        "gain": np.array([row.gain for row in rows], np.float32),
     }
-    parts = {name: column.unflatten(0, (-1, n)) for name, column in columns.items()}
-    return parts | {"teacher": _encode(teacher, mixed(store, table, audio)[0], audio)}
+    return {name: in_slots(column, table, n, -1 if name == "clip" else 0) for name, column in columns.items()}
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Tensors of some mixtures of a list, all with their first axis over mixtures.
+
+    Attributes
+    ----------
+    store : ClipStore
+    audio : AudioSettings
+    teacher : AudioEncoder
+    images : EmbeddingStore
+    frame_size : int
+        Pixels of a side.
+    n : int
+        Slots for sources; mixtures with fewer leave the last ones empty.
+    """
+
+    store: ClipStore
+    audio: AudioSettings
+    teacher: AudioEncoder
+    images: EmbeddingStore
+    frame_size: int
+    n: int = 2
+
+    def stored(self, rows: pd.DataFrame) -> dict[str, torch.Tensor]:
+        """Everything that training reads, spectrograms and frames included."""
+        mixture, sources = mixed(self.store, rows, self.audio, self.n)
+        heard = spectrograms(mixture, sources, self.audio) | {"teacher": _encode(self.teacher, mixture, self.audio)}
+        return self._common(rows) | heard | self._seen(rows)
+
+    def streamed(self, rows: pd.DataFrame) -> dict[str, torch.Tensor]:
+        """The same without spectrograms and frames, which are computed while a model trains."""
+        mixture = mixed(self.store, rows, self.audio, self.n)[0]
+        return self._common(rows) | {
+            "images": self._images(rows),
+            "teacher": _encode(self.teacher, mixture, self.audio),
+        }
+
+    def validation(self, rows: pd.DataFrame) -> dict[str, torch.Tensor]:
+        """Waveforms, true sources ``references`` (N, n, n_output), and all that a network may be told."""
+        mixture, sources = mixed(self.store, rows, self.audio, self.n)
+        heard = {"waveform": mixture, "references": sources[..., : self.audio.n_output].contiguous()}
+        teacher = _encode(self.teacher, mixture, self.audio)
+        return self._common(rows) | heard | self._seen(rows) | {"teacher": teacher}
+
+    def _common(self, rows: pd.DataFrame) -> dict[str, torch.Tensor]:
+        crops = crop_table(self.store, rows, self.audio, self.n)
+        return crops | {"labels": label_inputs(self.store, rows, class_names(self.store), self.n)}
+
+    def _images(self, rows: pd.DataFrame) -> torch.Tensor:
+        """Image embeddings (N, n, 512)."""
+        embeddings = np.stack([self.images.frame(row.clip_id, row.frame) for row in rows.itertuples()])
+        return in_slots(embeddings, rows, self.n)
+
+    def _seen(self, rows: pd.DataFrame) -> dict[str, torch.Tensor]:
+        """Image embeddings, and frames uint8 (N, n, 3, size, size)."""
+        frames = np.stack([load_frame(self.store, r.clip_id, r.frame, self.frame_size) for r in rows.itertuples()])
+        return {"images": self._images(rows), "frames": in_slots(frames, rows, self.n)}
 
 
 Part = Callable[[pd.DataFrame], dict[str, torch.Tensor]]
@@ -141,23 +195,12 @@ def main() -> None:
     settings = from_dict(AudioEncoderSettings, arguments.audio_encoder_settings)
     teacher, images = load_audio_encoder(settings, arguments.audio_encoder), EmbeddingStore.open(arguments.images)
     pool, val = (read_list(arguments.mixtures, name) for name in ("pool", "val"))
-
-    def stored(rows: pd.DataFrame) -> dict[str, torch.Tensor]:
-        return pool_features(store, rows, audio, teacher) | visual_inputs(store, rows, images, arguments.frame_size)
-
-    def streamed(rows: pd.DataFrame) -> dict[str, torch.Tensor]:
-        return crop_table(store, rows, audio, teacher, images)
-
-    def validation(rows: pd.DataFrame) -> dict[str, torch.Tensor]:
-        values = waveform_features(store, rows, audio)
-        values["teacher"] = _encode(teacher, values["waveform"], audio)
-        return values | visual_inputs(store, rows, images, arguments.frame_size)
-
-    if arguments.pool == "stored":
-        write_features(arguments.out / "train.safetensors", pool, stored)
-    else:
-        write_features(arguments.out / "train.safetensors", pool, streamed, streamed_from(store, audio))
-    write_features(arguments.out / "val.safetensors", val, validation)
+    n = int(pool.source.max()) + 1
+    maker = Maker(store, audio, teacher, images, arguments.frame_size, n)
+    made_from = features_metadata(store, audio, class_names(store))
+    training = maker.stored if arguments.pool == "stored" else maker.streamed
+    write_features(arguments.out / "train.safetensors", pool, training, made_from)
+    write_features(arguments.out / "val.safetensors", val, maker.validation, made_from)
 
 
 if __name__ == "__main__":

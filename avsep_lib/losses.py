@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 
@@ -45,3 +47,23 @@ def alignment(bottleneck: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
     bottleneck, teacher : Tensor, shape (B, 512)
     """
     return 1 - F.cosine_similarity(bottleneck, teacher, dim=-1).mean()
+
+
+def permutation_invariant(pairwise: torch.Tensor) -> torch.Tensor:
+    """Least mean loss over all assignments of outputs to sources, per item (Yu et al., 2017).
+
+    torchmetrics has this as well; but wherever it is installed, Fabric imports it with all that it can measure, which
+    takes every training longer to start than PyTorch itself.
+
+    Parameters
+    ----------
+    pairwise : Tensor, shape (B, n, n)
+        Loss of output i taken for source j.
+
+    Returns
+    -------
+    Tensor, shape (B,)
+    """
+    n = pairwise.shape[-1]
+    orders = torch.tensor(list(itertools.permutations(range(n))), device=pairwise.device)
+    return pairwise[:, torch.arange(n, device=pairwise.device), orders].mean(dim=-1).amin(dim=-1)

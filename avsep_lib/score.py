@@ -4,7 +4,8 @@
 scores the floor and the ceilings, which are ordinary rows. The test split is read here, once per finished run.
 
 Columns: run_id, method (table row), mixture_id, source, clip_id, instrument, partner, seed, mask, sdr_db, sir_db,
-sar_db, si_sdr_db, mixture_sdr_db, mixture_si_sdr_db, sdri_db, si_sdri_db, status. A silent estimate has status
+sar_db, si_sdr_db, mixture_sdr_db, mixture_si_sdr_db, sdri_db, si_sdri_db, status. The mask of a method that has none
+is ``none``. A silent estimate has status
 ``silent_estimate`` and no numbers: it is counted, never averaged and never dropped unseen.
 """
 
@@ -28,12 +29,15 @@ from avsep_lib.encoders.base import AudioEncoder
 from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.encoders.store import EmbeddingStore
 from avsep_lib.files import atomic_path
+from avsep_lib.manifest import label_list
 from avsep_lib.methods.base import MaskMethod, Query
-from avsep_lib.methods.hfra import HFRA
+from avsep_lib.methods.learnt import Learnt
 from avsep_lib.methods.references import REFERENCES
+from avsep_lib.methods.registry import load_method
+from avsep_lib.methods.settings import FAMILY
 from avsep_lib.metrics import si_sdr
 from avsep_lib.mixtures import load_sources, read_list
-from avsep_lib.pictures import load_frame
+from avsep_lib.pictures import load_film, load_frame
 from avsep_lib.settings import AudioSettings, from_dict
 
 COLUMNS = [
@@ -85,8 +89,15 @@ def frame_queries(store: ClipStore, size: int) -> QueryMaker:
     return lambda item: [Query("image", load_frame(store, r.clip_id, r.frame, size)) for r in item.rows.itertuples()]
 
 
+def film_queries(store: ClipStore, n_frames: int, stride: int, size: int) -> QueryMaker:
+    """Queries from several frames around each source's own, for networks that read films."""
+    return lambda item: [
+        Query("image", load_film(store, r.clip_id, r.frame, n_frames, stride, size)) for r in item.rows.itertuples()
+    ]
+
+
 def oracle_queries(item: MixtureItem) -> list[Query]:
-    """Queries that hold the truth, for ideal masks."""
+    """Queries that hold the truth: for ideal masks, and to name the outputs of methods that are asked nothing."""
     return [Query("audio", source) for source in item.sources]
 
 
@@ -137,15 +148,38 @@ def score_item(
 
 
 def score_method(
-    separator: MaskMethod, make_queries: QueryMaker, store: ClipStore, mixtures: Path, **names: object
+    separator: MaskMethod,
+    make_queries: QueryMaker,
+    store: ClipStore,
+    mixtures: Path,
+    which: str = "test",
+    **names: object,
 ) -> pd.DataFrame:
-    """Score a method on the test list; `names` are the columns run_id, method and seed."""
+    """Score a method on a list, the test pairs by default; `names` are the columns run_id, method and seed."""
     rows = [
         {**names, **row}
-        for item in list_items(store, mixtures, separator.audio, "test")
+        for item in list_items(store, mixtures, separator.audio, which)
         for row in score_item(separator, make_queries(item), item, store)
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def queries_for(method: MaskMethod, store: ClipStore, images: EmbeddingStore) -> QueryMaker:
+    """What a method is asked with: embeddings or frames of the sources, their classes, or the truth to name outputs by."""
+    config = method.config
+    size = config.model.frame_size
+    if config.method == FAMILY:
+        return frame_queries(store, size) if config.model.backbone == "resnet18" else image_queries(images)
+    if not isinstance(method, Learnt) or method.network.conditions == "none":
+        return oracle_queries
+    if method.network.conditions == "labels":
+        return lambda item: [Query("label", label_list(store.row(clip_id).labels)) for clip_id in item.rows.clip_id]
+    if method.network.conditions == "frames":
+        return frame_queries(store, size)
+    if method.network.conditions == "films":
+        options = config.options
+        return film_queries(store, options.n_frames, options.frame_stride, size)
+    return image_queries(images)
 
 
 def score_run(
@@ -155,21 +189,21 @@ def score_run(
     images: EmbeddingStore,
     row: str | None = None,
     teacher: AudioEncoder | None = None,
+    which: str = "test",
 ) -> pd.DataFrame:
-    """Scores of a trained run; `row` is its table row (default: the run id without its seed)."""
-    method = HFRA.load(model, teacher)
+    """Scores of a trained run on a list; `row` is its table row (default: the run id without its seed)."""
+    method = load_method(model, teacher)
     config = method.config
-    trained_backbone = config.model.backbone == "resnet18"
-    queries = frame_queries(store, config.model.frame_size) if trained_backbone else image_queries(images)
     row = row or config.run_id.removesuffix(f"-s{config.seed}")
-    return score_method(method, queries, store, mixtures, run_id=config.run_id, method=row, seed=config.seed)
+    names = {"run_id": config.run_id, "method": row, "seed": config.seed}
+    return score_method(method, queries_for(method, store, images), store, mixtures, which, **names)
 
 
-def score_references(audio: AudioSettings, store: ClipStore, mixtures: Path) -> pd.DataFrame:
+def score_references(audio: AudioSettings, store: ClipStore, mixtures: Path, which: str = "test") -> pd.DataFrame:
     """Scores of the floor and the ceilings; they have no seed (-1)."""
     methods = {name: method(audio) for name, method in REFERENCES.items()}
     rows: dict[str, list[dict]] = {name: [] for name in methods}
-    for item in list_items(store, mixtures, audio, "test"):
+    for item in list_items(store, mixtures, audio, which):
         factorised = factorise(item, audio)
         for name, method in methods.items():
             named = {"run_id": name, "method": name, "seed": -1}
@@ -186,6 +220,7 @@ def main() -> None:
     what.add_argument("--references", type=json_argument, help="audio settings as JSON: score floor and ceilings")
     for name in ("clips", "mixtures", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--list", default="test", help="which list of --mixtures; default: test")
     parser.add_argument("--images", type=Path, help="image embeddings (with --model)")
     parser.add_argument("--row", help="table row of the run (with --model)")
     parser.add_argument("--audio-encoder", type=Path, help="folder of the teacher, for runs that hear through it")
@@ -200,9 +235,10 @@ def main() -> None:
             settings = from_dict(AudioEncoderSettings, arguments.audio_encoder_settings, "audio encoder")
             teacher = load_audio_encoder(settings, arguments.audio_encoder)
         images = EmbeddingStore.open(arguments.images)
-        scores = score_run(arguments.model, store, arguments.mixtures, images, arguments.row, teacher)
+        scores = score_run(arguments.model, store, arguments.mixtures, images, arguments.row, teacher, arguments.list)
     else:
-        scores = score_references(from_dict(AudioSettings, arguments.references), store, arguments.mixtures)
+        audio = from_dict(AudioSettings, arguments.references)
+        scores = score_references(audio, store, arguments.mixtures, arguments.list)
     with atomic_path(arguments.out) as path:
         scores.to_csv(path, index=False, float_format="%.6f")
 

@@ -129,7 +129,9 @@ class TrainingSettings:
     batch_size: int = 32
     loss: Literal["bce_binary", "l1_mag"] = "bce_binary"  # code | paper Eq. 4
     alignment_weight: float = 1.0  # lambda of Eq. 8; unspecified in the paper, 1 in the code
-    schedule: Literal["code", "paper"] = "code"
+    schedule: Literal["code", "paper", "tenths", "constant"] = "code"  # tenths: Sound-of-Pixels; constant: SGN
+    optimizer: Literal["adam", "sgd"] = "adam"  # sgd, with momentum 0.9: Sound-of-Pixels, SGN
+    weight_decay: float = 0.0  # of sgd; Sound-of-Pixels has 1e-4
     learning_rate: float = 1e-3  # code; the paper's schedule has its own 1e-4
     warmup_fraction: float = 0.025  # 5,000 of 200,000 steps
     decay_end_fraction: float = 0.5  # linear to 0.1x at step 100,000, constant after
@@ -145,7 +147,13 @@ class TrainingSettings:
         _limits(self, devices=(1, self.batch_size))
         if self.batch_size % self.devices:
             raise ConfigError(f"batch_size = {self.batch_size} cannot be shared equally by devices = {self.devices}")
-        _limits(self, alignment_weight=(0, INFINITY), warmup_fraction=(0, 1), decay_end_fraction=(0, 1))
+        _limits(
+            self,
+            alignment_weight=(0, INFINITY),
+            weight_decay=(0, INFINITY),
+            warmup_fraction=(0, 1),
+            decay_end_fraction=(0, 1),
+        )
         _limits(self, learning_rate=(POSITIVE, INFINITY), clip_norm=(POSITIVE, INFINITY))
 
 

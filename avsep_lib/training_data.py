@@ -6,10 +6,12 @@ the time of the processes that compute them from the decoded clips.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import json
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +26,8 @@ from avsep_lib.audio import LOG_FLOOR, mix, warped_magnitudes
 from avsep_lib.errors import AvsepError, ConfigError, DataError
 from avsep_lib.files import canonical_json, sha256_file
 from avsep_lib.jobs import in_order
+from avsep_lib.methods.registry import network_class
+from avsep_lib.methods.settings import FAMILY
 from avsep_lib.settings import AudioSettings, RunConfig, to_dict
 
 if TYPE_CHECKING:
@@ -71,6 +75,58 @@ def spectrograms(mixture: torch.Tensor, sources: torch.Tensor, audio: AudioSetti
     }
 
 
+@dataclass(frozen=True)
+class Crops:
+    """Sources by mixture number, from the decoded clips.
+
+    Attributes
+    ----------
+    store : ClipStore
+    tensors : dict
+        A crop table: ``clip`` (row of ``clips.csv``; -1: an empty slot), ``start`` (sample), ``frame`` and ``gain``, (N, n).
+    config : RunConfig
+    """
+
+    store: ClipStore
+    tensors: dict[str, torch.Tensor]
+    config: RunConfig
+
+    def waveforms(self, items: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mixtures (B, n_samples) and their scaled sources (B, n, n_samples), as `avsep_lib.mixtures` reads them."""
+        present = (self.tensors["clip"][list(items)] >= 0).sum(dim=1)
+        return mix(torch.from_numpy(np.stack([self._sources(item) for item in items])), present)
+
+    def _sources(self, item: int) -> np.ndarray:
+        from avsep_lib.mixtures import scaled_crop
+
+        columns = [self.tensors[name][item].tolist() for name in ("clip", "start", "gain")]
+        sources = np.zeros((len(columns[0]), self.config.audio.n_samples), np.float32)
+        for i, (clip, start, gain) in enumerate(zip(*columns)):
+            if clip >= 0:
+                sources[i] = scaled_crop(self.store, self._clip_id(clip), start, self.config.audio.n_samples, gain)
+        return sources
+
+    def frames(self, items: Sequence[int]) -> torch.Tensor:
+        """The frame of each source, uint8 (B, n, 3, size, size)."""
+        return self.films(items, 1, 1)[:, :, 0]
+
+    def films(self, items: Sequence[int], n_frames: int, stride: int) -> torch.Tensor:
+        """Frames around it, `stride` apart, held at the ends of the clip: uint8 (B, n, n_frames, 3, size, size)."""
+        from avsep_lib.pictures import load_film
+
+        size = self.config.model.frame_size
+        clips, centres = (self.tensors[name][list(items)] for name in ("clip", "frame"))
+        films = np.zeros((*clips.shape, n_frames, 3, size, size), np.uint8)
+        for place in zip(*np.nonzero(clips.numpy() >= 0)):
+            films[place] = load_film(
+                self.store, self._clip_id(int(clips[place])), int(centres[place]), n_frames, stride, size
+            )
+        return torch.from_numpy(films)
+
+    def _clip_id(self, row: int) -> str:
+        return self.store.table.clip_id.iat[row]
+
+
 class Pool(ABC):
     """Training mixtures by number.
 
@@ -79,12 +135,14 @@ class Pool(ABC):
     tensors : dict
         Of ``train.safetensors``.
     config : RunConfig
-        Says which visual input the run needs (``images``, frozen embeddings, or ``frames``) and the order of items.
+        Says what the run reads (`read_by`) and the order of items.
+    crops : Crops, optional
+        Where what the run reads is not in `tensors`.
     """
 
-    def __init__(self, tensors: dict[str, torch.Tensor], config: RunConfig) -> None:
-        self.tensors, self.config = tensors, config
-        self.visual = visual_input(config)
+    def __init__(self, tensors: dict[str, torch.Tensor], config: RunConfig, crops: Crops | None = None) -> None:
+        self.tensors, self.config, self.crops = tensors, config, crops
+        self.names = read_by(config)
         self.processes, self.part = 1, slice(None)
 
     def __len__(self) -> int:
@@ -92,7 +150,7 @@ class Pool(ABC):
 
     @abstractmethod
     def batch(self, indices: np.ndarray) -> Batch:
-        """Tensors of the given items on the CPU: mixture, sources, teacher and visual."""
+        """Tensors of the given items on the CPU: those that the run reads."""
 
     def share_out(self, rank: int, processes: int) -> None:
         """From now on serve part `rank` of every batch, of as many equal parts as there are processes."""
@@ -109,59 +167,49 @@ class Pool(ABC):
 
 
 class StoredPool(Pool):
-    """Spectrograms from the file."""
+    """What is in the file from there, the rest from the decoded clips."""
 
     def batch(self, indices: np.ndarray) -> Batch:
-        index = torch.from_numpy(indices)
-        batch = {name: self.tensors[name][index] for name in ("mixture", "sources", "teacher")}
-        return batch | {"visual": self.tensors[self.visual][index]}
+        return read_batch(self, indices)
+
+
+def read_batch(pool: Pool, indices: np.ndarray) -> Batch:
+    """What the run of a pool reads of some items: from its tensors, else from the decoded clips."""
+    index, items, batch = torch.from_numpy(indices), indices.tolist(), {}
+    sound = functools.cache(lambda: pool.crops.waveforms(items))
+    heard = functools.cache(lambda: spectrograms(*sound(), pool.config.audio))
+    for name, source in pool.names.items():
+        if source in pool.tensors:
+            batch[name] = pool.tensors[source][index]
+        elif source == "waveforms":
+            batch[name] = sound()[1]
+        elif source == "frames":
+            batch[name] = pool.crops.frames(items)
+        elif source == "films":
+            options = pool.config.options
+            batch[name] = pool.crops.films(items, options.n_frames, options.frame_stride)
+        else:
+            batch[name] = heard()[source]
+    return batch
 
 
 class StreamedPool(Pool):
-    """Spectrograms from the decoded clips, computed by processes that work ahead of the model.
+    """Spectrograms and pictures from the decoded clips, computed by processes that work ahead of the model.
 
     Parameters
     ----------
-    tensors, config
-        As in `Pool`; `tensors` has a crop table: ``clip`` (row of ``clips.csv``), ``start`` (sample), ``frame`` and
-        ``gain``, all (N, n).
-    store : ClipStore
+    tensors, config, crops
+        As in `Pool`; `tensors` has the table of crops.
     workers : int
         Processes; 0 computes in this one.
     """
 
-    def __init__(self, tensors: dict[str, torch.Tensor], config: RunConfig, store: ClipStore, workers: int) -> None:
-        super().__init__(tensors, config)
-        self.store, self.workers = store, workers
-        self.ids = store.table.clip_id.to_numpy()
-
-    def _crops(self, item: int) -> Iterator[tuple[str, int, int, float]]:
-        columns = (self.tensors[name][item].tolist() for name in ("clip", "start", "frame", "gain"))
-        return ((self.ids[clip], start, frame, gain) for clip, start, frame, gain in zip(*columns))
-
-    def _sources(self, item: int) -> np.ndarray:
-        """Waveforms of one mixture's sources, as `avsep_lib.mixtures.load_sources` reads them from the list."""
-        from avsep_lib.mixtures import scaled_crop
-
-        n_samples = self.config.audio.n_samples
-        crops = self._crops(item)
-        return np.stack([scaled_crop(self.store, clip, start, n_samples, gain) for clip, start, _, gain in crops])
-
-    def _frames(self, item: int) -> np.ndarray:
-        from avsep_lib.pictures import load_frame
-
-        size = self.config.model.frame_size
-        return np.stack([load_frame(self.store, clip, frame, size) for clip, _, frame, _ in self._crops(item)])
+    def __init__(self, tensors: dict[str, torch.Tensor], config: RunConfig, crops: Crops, workers: int) -> None:
+        super().__init__(tensors, config, crops)
+        self.workers = workers
 
     def batch(self, indices: np.ndarray) -> Batch:
-        index, items = torch.from_numpy(indices), indices.tolist()
-        mixture, sources = mix(torch.from_numpy(np.stack([self._sources(item) for item in items])))
-        if self.visual == "frames":
-            visual = torch.from_numpy(np.stack([self._frames(item) for item in items]))
-        else:
-            visual = self.tensors["images"][index]
-        batch = spectrograms(mixture, sources, self.config.audio)
-        return batch | {"teacher": self.tensors["teacher"][index], "visual": visual}
+        return read_batch(self, indices)
 
     def batches(self, first_step: int) -> Iterator[Batch]:
         if first_step >= self.config.training.steps:
@@ -215,13 +263,20 @@ class _Steps(Dataset):
 
 
 def visual_input(config: RunConfig) -> str:
-    """Name of the visual tensor that a run reads."""
+    """Name of the visual tensor that a run of the family reads."""
     return "frames" if config.model.backbone == "resnet18" else "images"
+
+
+def read_by(config: RunConfig) -> dict[str, str]:
+    """What a run's batches hold, and the tensors they come from: names, which are the same but for ``visual``."""
+    if config.method == FAMILY:
+        return {"mixture": "mixture", "sources": "sources", "teacher": "teacher", "visual": visual_input(config)}
+    return {name: name for name in network_class(config.method).reads}
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run reads: its pool, the tensors of the validation pairs, and the SHA-256 of both files.
+    """What a run reads: its pool, the tensors of the validation pairs, the SHA-256 of both files, and the classes.
 
     Several runs that follow each other in one process can share them; see `avsep_lib.borrowed.resident`.
     """
@@ -229,13 +284,18 @@ class Inputs:
     pool: Pool
     val: dict[str, torch.Tensor]
     hashes: tuple[str, str]
+    classes: tuple[str, ...] = ()
 
 
 def open_inputs(config: RunConfig, features: Path, clips: Path | None = None, workers: int = 2) -> Inputs:
     """The inputs of a run; parameters and errors are those of `open_pool`."""
     paths = [features / f"{name}.safetensors" for name in ("train", "val")]
     pool, val = open_pool(config, features, clips, workers), load_features(paths[1])
-    return Inputs(pool, val, tuple(map(sha256_file, paths)))
+    if "films" in pool.names.values():
+        options, val_crops = config.options, Crops(pool.crops.store, val, config)
+        val["films"] = val_crops.films(range(len(val["clip"])), options.n_frames, options.frame_stride)
+    classes = tuple(json.loads(_metadata(paths[0]).get("classes", "[]")))
+    return Inputs(pool, val, tuple(map(sha256_file, paths)), classes)
 
 
 def open_pool(config: RunConfig, features: Path, clips: Path | None = None, workers: int = 2) -> Pool:
@@ -260,7 +320,10 @@ def open_pool(config: RunConfig, features: Path, clips: Path | None = None, work
     """
     path = features / "train.safetensors"
     tensors = load_features(path)
-    pool = StoredPool(tensors, config) if "mixture" in tensors else _streamed(config, path, tensors, clips, workers)
+    stored = "mixture" in tensors
+    from_clips = not stored or {"waveforms", "films"} & set(read_by(config).values())
+    crops = _crops(config, path, tensors, clips) if from_clips else None
+    pool = StoredPool(tensors, config, crops) if stored else StreamedPool(tensors, config, crops, workers)
     if isinstance(pool, StoredPool):
         _check_shape(config, tuple(tensors["mixture"].shape[-2:]))
     if len(pool) < config.training.batch_size:
@@ -278,24 +341,26 @@ def _check_shape(config: RunConfig, found: tuple[int, ...]) -> None:
         )
 
 
-def streamed_from(store: ClipStore, audio: AudioSettings) -> dict[str, str]:
-    """Metadata of a crop table: what it describes, so that other clips are not taken for them."""
-    return {"made_from": canonical_json({"audio": to_dict(audio), "clips": sha256_file(store.folder / "clips.csv")})}
+def features_metadata(store: ClipStore, audio: AudioSettings, classes: Sequence[str]) -> dict[str, str]:
+    """Metadata of a features file: what its table of crops describes, so that other clips are not taken for them."""
+    made_from = {"audio": to_dict(audio), "clips": sha256_file(store.folder / "clips.csv")}
+    return {"made_from": canonical_json(made_from), "classes": canonical_json(list(classes))}
 
 
-def _streamed(
-    config: RunConfig, path: Path, tensors: dict[str, torch.Tensor], clips: Path | None, workers: int
-) -> StreamedPool:
+def _metadata(path: Path) -> dict[str, str]:
+    with safe_open(path, framework="pt") as file:
+        return file.metadata() or {}
+
+
+def _crops(config: RunConfig, path: Path, tensors: dict[str, torch.Tensor], clips: Path | None) -> Crops:
     from avsep_lib.clips import ClipStore
 
     if clips is None:
-        raise DataError(f"{path} holds no spectrograms (mixtures.features: streamed); name the clips with --clips")
+        raise DataError(f"{path} does not hold all that run {config.run_id} reads; name the clips with --clips")
     store = ClipStore.open(clips)
-    with safe_open(path, framework="pt") as file:
-        made_from = file.metadata()
-    if made_from != streamed_from(store, config.audio):
+    if _metadata(path).get("made_from") != features_metadata(store, config.audio, ())["made_from"]:
         raise DataError(
             f"run {config.run_id}: {path} was made from other clips than {clips}, or with other audio settings; "
             "delete it and run `make figures`"
         )
-    return StreamedPool(tensors, config, store, workers)
+    return Crops(store, tensors, config)

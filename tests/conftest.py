@@ -120,20 +120,19 @@ def regenerate(root: Path, runs: Callable[..., list] = toy_runs, **changes) -> P
 
 def write_features(store, data: Path, profile, images, out: Path) -> None:
     """Features of the lists in `data`, with the audio encoder there."""
-    import torch
     from safetensors.torch import save_file
 
     from avsep_lib import features, mixtures
     from avsep_lib.encoders import load_audio_encoder
+    from avsep_lib.training_data import features_metadata
 
     teacher = load_audio_encoder(profile.encoders.audio, data / "encoders" / "audio")
+    maker = features.Maker(store, profile.audio, teacher, images, 32)
+    metadata = features_metadata(store, profile.audio, features.class_names(store))
     pool, val = (mixtures.read_list(data / "mixtures", name) for name in ("pool", "val"))
     out.mkdir()
-    tensors = features.pool_features(store, pool, profile.audio, teacher)
-    save_file(tensors | features.visual_inputs(store, pool, images, 32), out / "train.safetensors")
-    tensors = features.waveform_features(store, val, profile.audio) | features.visual_inputs(store, val, images, 32)
-    tensors["teacher"] = torch.from_numpy(teacher.encode(tensors["waveform"].numpy(), profile.audio.sample_rate))
-    save_file(tensors, out / "val.safetensors")
+    save_file(maker.stored(pool), out / "train.safetensors", metadata)
+    save_file(maker.validation(val), out / "val.safetensors", metadata)
 
 
 def write_scores(scores, made: Project, name: str) -> None:

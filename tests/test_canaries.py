@@ -505,11 +505,12 @@ def test_a_streamed_pool_is_computed_and_compared(spoiled):
     path = spoiled.folder / "features" / "train.safetensors"
     pool = spoiled.lists["pool"]
     encoder, images = spoiled.teacher, spoiled.embeddings("images")
-    table = features.crop_table(spoiled.store, pool, spoiled.audio, encoder, images)
-    save_file(table, path, training_data.streamed_from(spoiled.store, spoiled.audio))
+    table = features.Maker(spoiled.store, spoiled.audio, encoder, images, 32).streamed(pool)
+    metadata = training_data.features_metadata(spoiled.store, spoiled.audio, ())
+    save_file(table, path, metadata)
     for check in (canaries.shuffled_features, canaries.test_clip_in_train, canaries.hop_off_by_one):
         assert run_check(check, spoiled).passed
     assert "the pool is streamed" in str(run_check(canaries.shuffled_features, spoiled))
-    save_file(table | {"gain": 0.5 * table["gain"]}, path, training_data.streamed_from(spoiled.store, spoiled.audio))
+    save_file(table | {"gain": 0.5 * table["gain"]}, path, metadata)
     spoiled.__dict__.pop("training_tensors")
     caught(canaries.shuffled_features, spoiled, "recomputed sources")

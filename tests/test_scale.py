@@ -17,12 +17,12 @@ import pytest
 from safetensors.torch import save_file
 
 from avsep_lib.clips import ClipStore
-from avsep_lib.features import crop_table
+from avsep_lib.features import Maker
 from avsep_lib.files import write_json
 from avsep_lib.mixtures import training_pool
 from avsep_lib.settings import AudioSettings, MixtureSettings, ModelSettings, RunConfig, TrainingSettings, to_dict
 from avsep_lib.tensor_file import header
-from avsep_lib.training_data import streamed_from
+from avsep_lib.training_data import features_metadata
 
 N_CLIPS, N_CLASSES, RATE, SECONDS = 130_000, 309, 11_625, 10
 AUDIO = AudioSettings()
@@ -90,8 +90,8 @@ def streamed(large: Path) -> Path:
     store = ClipStore.open(large / "clips")
     clips = store.table[store.table.split == "train"]
     pool = training_pool(clips, AUDIO.n_samples / RATE, MixtureSettings(pool_size=POOL))
-    crops = crop_table(store, pool[:400], AUDIO, Nothing(), Nothing())
-    save_file(crops, large / "train.safetensors", streamed_from(store, AUDIO))
+    crops = Maker(store, AUDIO, Nothing(), Nothing(), 32).streamed(pool[:400])
+    save_file(crops, large / "train.safetensors", features_metadata(store, AUDIO, ()))
     return large
 
 

@@ -18,8 +18,7 @@ class ResidentPool(Pool):
     def batch(self, indices: np.ndarray) -> Batch:
         """As `Pool.batch`, on the device."""
         index = torch.from_numpy(indices).to(self.tensors["teacher"].device)
-        batch = {name: self.tensors[name].index_select(0, index) for name in ("mixture", "sources", "teacher")}
-        return batch | {"visual": self.tensors[self.visual].index_select(0, index)}
+        return {name: self.tensors[source].index_select(0, index) for name, source in self.names.items()}
 
 
 def fits(tensors: dict[str, torch.Tensor], device: torch.device) -> bool:
@@ -36,9 +35,9 @@ def resident(inputs: Inputs, device: torch.device) -> Inputs:
         print(f"the pool does not fit {device}: every batch is copied there", flush=True)
         return inputs
     held = {name: tensor.to(device) for name, tensor in tensors.items()}
-    return Inputs(ResidentPool(held, inputs.pool.config), inputs.val, inputs.hashes)
+    return Inputs(ResidentPool(held, inputs.pool.config), inputs.val, inputs.hashes, inputs.classes)
 
 
 def for_run(inputs: Inputs, config: RunConfig) -> Inputs:
     """The same inputs, as another run orders and sees them."""
-    return Inputs(type(inputs.pool)(inputs.pool.tensors, config), inputs.val, inputs.hashes)
+    return Inputs(type(inputs.pool)(inputs.pool.tensors, config), inputs.val, inputs.hashes, inputs.classes)

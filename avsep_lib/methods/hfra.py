@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 
 from avsep_lib.audio import LOG_FLOOR, istft, warp
 from avsep_lib.encoders.base import AudioEncoder
 from avsep_lib.errors import DataError, WeightsError
 from avsep_lib.methods.base import MaskMethod, Query, query_values
+from avsep_lib.methods.checkpoint import read_checkpoint
+from avsep_lib.methods.settings import FAMILY
 from avsep_lib.models.separator import Separator, SeparatorOutput, prepare_visual
-from avsep_lib.settings import RunConfig, from_dict
+from avsep_lib.settings import RunConfig
 
 
 class HFRA(MaskMethod):
@@ -45,31 +45,15 @@ class HFRA(MaskMethod):
         WeightsError
             Missing, truncated, or not a checkpoint of this suite; a run that needs the teacher, without it.
         """
-        path = Path(path)
-        if not path.exists():
-            raise WeightsError(f"checkpoint {path} is missing; `make figures` trains it")
-        try:
-            if not path.is_file():
-                raise OSError("no regular file")
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        except (SafetensorError, OSError) as error:
-            raise WeightsError(f"checkpoint {path} cannot be read ({error}); delete it and train again") from None
-        if "config" not in metadata:
-            raise WeightsError(f"checkpoint {path} holds no configuration; it was not written by avsep_lib.train")
-        try:
-            values = json.loads(metadata["config"])
-        except (ValueError, RecursionError) as error:
-            raise WeightsError(f"checkpoint {path}: its configuration is no JSON ({error}); train again") from None
-        config = from_dict(RunConfig, values, f"{path} (configuration)")
+        checkpoint = read_checkpoint(path)
+        config = checkpoint.config
         if config.model.bottleneck == "teacher" and teacher is None:
             raise WeightsError(f"checkpoint {path} hears through the audio encoder; load it with that encoder")
-        if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
-            raise WeightsError(f"checkpoint {path}: {broken[0]} holds NaN or infinity; delete it and train again")
+        if config.method != FAMILY:
+            raise WeightsError(f"checkpoint {path} is of method {config.method}; `registry.load_method` loads any")
         model = Separator(config.model)
         try:
-            model.load_state_dict(tensors, strict=True)
+            model.load_state_dict(checkpoint.tensors, strict=True)
         except RuntimeError as error:
             raise WeightsError(f"checkpoint {path} does not fit its own configuration: {error}") from None
         return cls(config, model, teacher)

@@ -61,6 +61,10 @@ class Network(nn.Module, ABC):
         m is n; where `conditions` is ``"none"``, it is the number of outputs.
         """
 
+    def parameter_groups(self) -> list[dict]:
+        """Groups of parameters for the optimiser, each with its `share` of the learning rate; by default one, 1."""
+        return [{"params": list(self.parameters()), "share": 1.0}]
+
     def measures(self, val: Batch) -> dict[str, float]:
         """Further numbers about the validation mixtures, always the same names; they become columns of ``history.csv``."""
         return {}

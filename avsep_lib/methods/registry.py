@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avsep_lib.methods.checkpoint import read_config
-from avsep_lib.methods.settings import UNTRAINED
+from avsep_lib.methods.settings import FAMILY, UNTRAINED
 
 if TYPE_CHECKING:
     from avsep_lib.encoders.base import AudioEncoder
@@ -40,7 +40,7 @@ def load_method(path: str | Path, teacher: AudioEncoder | None = None) -> MaskMe
         Missing, truncated, or no checkpoint of this suite.
     """
     config = read_config(path)
-    if config.method == "hfra":
+    if config.method == FAMILY:
         from avsep_lib.methods.hfra import HFRA
 
         return HFRA.load(path, teacher)

@@ -206,8 +206,9 @@ class SGNSettings:
             raise ConfigError(f"dim = {self.dim} cannot be shared by heads = {self.heads}")
 
 
+FAMILY = "hfra"  # late, middle and hierarchical fusion, with and without alignment: CLIPSep's and HFRA's rows
 METHOD_SETTINGS: dict[str, type] = {
-    "hfra": NoSettings,
+    FAMILY: NoSettings,
     "rpca": RPCASettings,
     "nmf": NMFSettings,
     "nmf_mfcc": NMFSettings,
