@@ -10,11 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from avsep_lib.models.unet import UNet, initialise
-from avsep_lib.models.upconv import combine_taps, folded_taps
+from avsep_lib.models.unet import UNet, folded_logits, initialise, inner_product
 from avsep_lib.settings import ModelSettings
 
 
@@ -120,16 +118,7 @@ class Separator(nn.Module):
 
     def _logits(self, levels: list[torch.Tensor], visual: torch.Tensor) -> torch.Tensor:
         """The outermost convolution of [skip, below] and the head, as one kernel per source."""
-        skip, below = F.relu(levels[0]), self._decoded(levels, visual)
-        kernels, offsets = self._head(visual)
-        of_skip, of_below = kernels.split([skip.shape[1], below.shape[1]], dim=2)
-        taps = folded_taps(skip, of_skip)
-        if len(below) == len(skip):
-            taps = taps + folded_taps(below, of_below)
-        else:
-            own = folded_taps(below, of_below.transpose(0, 1).flatten(0, 1)[:, None])
-            taps = taps + own[..., 0].unflatten(-1, (-1, len(skip))).transpose(-2, -1)
-        return combine_taps(taps) + offsets[..., None, None]
+        return folded_logits(levels[0], self._decoded(levels, visual), *self._head(visual))
 
     def _head(self, visual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Outermost convolution folded with the head: kernels (B, n, C, 3, 3) and offsets (B, n).
@@ -140,9 +129,7 @@ class Separator(nn.Module):
         if self.settings.fusion == "middle":
             batch, n = visual.shape[:2]
             return out.weight.expand(batch, n, -1, -1, -1), out.bias.expand(batch, n)
-        weights = self.late_query(visual) * self.scale
-        kernels = (weights @ out.weight.flatten(1)).unflatten(-1, out.weight.shape[1:])
-        return kernels, weights @ out.bias + self.bias
+        return inner_product(out, self.late_query(visual) * self.scale, self.bias)
 
 
 def count_parameters(settings: ModelSettings) -> int:

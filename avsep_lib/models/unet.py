@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from avsep_lib.models.small_maps import innermost_conv
-from avsep_lib.models.upconv import in_blocks, upconv
+from avsep_lib.models.upconv import combine_taps, folded_taps, in_blocks, upconv
 
 SLOPE = 0.2  # LeakyReLU of the encoder
 
@@ -86,16 +86,18 @@ class UNet(nn.Module):
         Output maps of the outermost convolution (32 for late heads, 1 for middle fusion).
     mid_dim : int
         Channels of the condition at the bottleneck, 0 for none.
+    n_inputs : int
+        Channels of the input: 1, the log magnitude, unless a query enters with it.
     """
 
-    def __init__(self, channels: tuple[int, ...], n_maps: int, mid_dim: int) -> None:
+    def __init__(self, channels: tuple[int, ...], n_maps: int, mid_dim: int, n_inputs: int = 1) -> None:
         super().__init__()
         depth = len(channels)
         self.mid_dim = mid_dim
-        self.input_norm = nn.BatchNorm2d(1)
+        self.input_norm = nn.BatchNorm2d(n_inputs)
         self.down = nn.ModuleList(
             DownLevel(n_in, n_out, activation=i > 0, norm=0 < i < depth - 1)
-            for i, (n_in, n_out) in enumerate(zip((1, *channels[:-1]), channels))
+            for i, (n_in, n_out) in enumerate(zip((n_inputs, *channels[:-1]), channels))
         )
         # Level i takes [skip of width channels[i], output of level i + 1, equally wide] to channels[i - 1].
         self.up = nn.ModuleList(
@@ -139,6 +141,81 @@ class UNet(nn.Module):
         for up, skip in zip(reversed(self.up), reversed(levels[1:])):
             below = up(skip, below)
         return below
+
+
+def inner_product(
+    out: nn.Conv2d, weights: torch.Tensor, offset: torch.Tensor | float = 0.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The outermost convolution folded with a linear head: z = offset + sum_k weights_k A_k, A its output maps.
+
+    Parameters
+    ----------
+    out : Conv2d
+        `UNet.out`, K maps.
+    weights : Tensor, shape (B, n, K)
+    offset : Tensor that broadcasts to (B, n), or float
+
+    Returns
+    -------
+    kernels : Tensor, shape (B, n, C, 3, 3)
+    offsets : Tensor, shape (B, n)
+    """
+    kernels = (weights @ out.weight.flatten(1)).unflatten(-1, out.weight.shape[1:])
+    return kernels, weights @ out.bias + offset
+
+
+def folded_logits(
+    level: torch.Tensor, below: torch.Tensor, kernels: torch.Tensor, offsets: torch.Tensor
+) -> torch.Tensor:
+    """The outermost level for all sources, with a kernel of its own for each: the K maps never exist.
+
+    Parameters
+    ----------
+    level : Tensor, shape (B, C, H, W)
+        The outermost encoder level, before its ReLU.
+    below : Tensor, shape (m * B, C, H, W)
+        From `UNet.decode`; m = 1 where all sources share it, else n.
+    kernels, offsets : Tensor, shapes (B, n, 2 C, 3, 3) and (B, n)
+
+    Returns
+    -------
+    Tensor, shape (B, n, 2 H, 2 W)
+    """
+    skip = F.relu(level)
+    of_skip, of_below = kernels.split([skip.shape[1], below.shape[1]], dim=2)
+    taps = folded_taps(skip, of_skip)
+    if len(below) == len(skip):
+        taps = taps + folded_taps(below, of_below)
+    else:
+        own = folded_taps(below, of_below.transpose(0, 1).flatten(0, 1)[:, None])
+        taps = taps + own[..., 0].unflatten(-1, (-1, len(skip))).transpose(-2, -1)
+    return combine_taps(taps) + offsets[..., None, None]
+
+
+class QueriedUNet(nn.Module):
+    """A U-Net without a condition at its bottleneck, read out by weights from anywhere: CLIPSep's late model and its kin.
+
+    Parameters
+    ----------
+    channels : tuple of int
+        As in `UNet`.
+    n_maps : int
+        K.
+    n_inputs : int
+        As in `UNet`.
+    """
+
+    def __init__(self, channels: tuple[int, ...], n_maps: int, n_inputs: int = 1) -> None:
+        super().__init__()
+        self.unet = UNet(channels, n_maps, 0, n_inputs)
+
+    def forward(
+        self, log_magnitude: torch.Tensor, weights: torch.Tensor, offset: torch.Tensor | float = 0.0
+    ) -> torch.Tensor:
+        """(B, 1, R, T) and weights (B, n, K) to logits (B, n, R, T); see `inner_product`."""
+        levels = self.unet.encode(log_magnitude)
+        kernels, offsets = inner_product(self.unet.out, weights, offset)
+        return folded_logits(levels[0], self.unet.decode(levels, None), kernels, offsets)
 
 
 def initialise(module: nn.Module) -> None:
