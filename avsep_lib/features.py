@@ -195,7 +195,7 @@ def main() -> None:
     settings = from_dict(AudioEncoderSettings, arguments.audio_encoder_settings)
     teacher, images = load_audio_encoder(settings, arguments.audio_encoder), EmbeddingStore.open(arguments.images)
     pool, val = (read_list(arguments.mixtures, name) for name in ("pool", "val"))
-    n = int(pool.source.max()) + 1
+    n = int(max(pool.source.max(), val.source.max())) + 1
     maker = Maker(store, audio, teacher, images, arguments.frame_size, n)
     made_from = features_metadata(store, audio, class_names(store))
     training = maker.stored if arguments.pool == "stored" else maker.streamed

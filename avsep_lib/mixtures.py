@@ -10,6 +10,8 @@ rows of a table share them.
 from __future__ import annotations
 
 import argparse
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -139,9 +141,27 @@ def training_pool(clips: pd.DataFrame, clip_s: float, mixtures: MixtureSettings)
     pool = []
     for _ in range(mixtures.pool_size):
         first = int(rng.choice(len(columns)))
-        second = partners.draw(rng, first, columns.labels[first])
-        pool.append(tuple(_random_source(rng, columns, i, clip_s, mixtures) for i in (first, second)))
+        if mixtures.of_pairs:
+            drawn = (first, partners.draw(rng, first, columns.labels[first]))
+        else:
+            size = int(rng.integers(mixtures.fewest_sources, mixtures.most_sources + 1))
+            drawn = _strangers(rng, columns, first, size)
+        pool.append(tuple(_random_source(rng, columns, i, clip_s, mixtures) for i in drawn))
     return _tidy(pool, "p")
+
+
+def _strangers(rng: np.random.Generator, clips: _Clips, first: int, size: int) -> tuple[int, ...]:
+    """`size` clips, no two of which share a class, from a random order; DataError where there are not so many."""
+    chosen, classes = [first], set(label_list(clips.labels[first]))
+    for i in map(int, rng.permutation(len(clips))):
+        if len(chosen) == size:
+            break
+        if classes.isdisjoint(labels := label_list(clips.labels[i])):
+            chosen.append(i)
+            classes.update(labels)
+    if len(chosen) < size:
+        raise DataError(f"training pool: no {size} clips without a common class; lower most_sources or add classes")
+    return tuple(chosen)
 
 
 def matched_pairs(clips: pd.DataFrame, seed: int, place: str = "matching") -> list[tuple[str, str]]:
@@ -174,8 +194,50 @@ def matched_pairs(clips: pd.DataFrame, seed: int, place: str = "matching") -> li
     return pairs
 
 
+def matched_groups(
+    clips: pd.DataFrame, seed: int, sizes: Iterable[int], place: str = "matching"
+) -> list[tuple[str, ...]]:
+    """A random matching of solo clips into groups of distinct classes: each clip in at most one group.
+
+    As in `matched_pairs` the classes with most clips left are served first.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        `clip_id` and `labels` of solos.
+    seed : int
+    sizes : iterable of int
+        Wanted sizes, one group after the other (endless, mostly); it ends with the first size that cannot be had.
+    place : str
+        Begins the message.
+
+    Raises
+    ------
+    DataError
+        When not one group can be made.
+    """
+    rng = np.random.default_rng(seed)
+    left = {label: list(rng.permutation(group.clip_id.to_numpy())) for label, group in clips.groupby("labels")}
+    groups = []
+    for size in sizes:
+        found = sorted(
+            (label for label, ids in left.items() if ids), key=lambda label: (-len(left[label]), rng.random())
+        )
+        if len(found) < size:
+            break
+        groups.append(tuple(str(left[label].pop()) for label in rng.permutation(found[:size])))
+    if not groups:
+        raise DataError(f"{place}: solo clips of {len(left)} classes, which no group of that size can be made of")
+    return groups
+
+
 def evaluation_list(
-    clips: pd.DataFrame, clip_s: float, seed: int, prefix: str, absent: pd.DataFrame | None = None
+    clips: pd.DataFrame,
+    clip_s: float,
+    seed: int,
+    prefix: str,
+    absent: pd.DataFrame | None = None,
+    sizes: Iterable[int] | None = None,
 ) -> pd.DataFrame:
     """Matched pairs of solo clips at their centre crops; see `matched_pairs`.
 
@@ -191,6 +253,8 @@ def evaluation_list(
     absent : DataFrame, optional
         Audited items of the dataset that are listed and cannot be used. Those of the split are matched like the others
         and their pairs dropped: a missing clip takes its pair with it and never reshuffles the rest.
+    sizes : iterable of int, optional
+        Numbers of sources of one mixture after the other, in place of pairs; see `matched_groups`.
 
     Raises
     ------
@@ -204,7 +268,9 @@ def evaluation_list(
         missing = absent[is_solo(absent) & (absent.split == split)]
         listed = pd.concat([listed, missing[["clip_id", "labels"]]]).sort_values("clip_id", ignore_index=True)
     known, columns = set(solos.clip_id), _Clips(solos)
-    pairs = [pair for pair in matched_pairs(listed, seed, f"split {split!r}") if known.issuperset(pair)]
+    place = f"split {split!r}"
+    matched = matched_pairs(listed, seed, place) if sizes is None else matched_groups(listed, seed, sizes, place)
+    pairs = [pair for pair in matched if known.issuperset(pair)]
     if not pairs:
         raise DataError(
             f"split {split!r}: every listed pair has a clip that cannot be used; obtain more of the listed files, or set "
@@ -254,10 +320,16 @@ def build_lists(
     split = {name: group for name, group in store.table.groupby("split")}
     if missing := [name for name in ("train", "val", "test") if name not in split]:
         raise DataError(f"{store.folder}: no clips in split {missing[0]!r}")
+    sizes = None if mixtures.of_pairs else range(mixtures.fewest_sources, mixtures.most_sources + 1)
+
+    def evaluated(name: str, seed: int) -> pd.DataFrame:
+        each = None if sizes is None else itertools.cycle(sizes)
+        return evaluation_list(split[name], clip_s, seed, name[0], absent, each)
+
     lists = {
         "pool": training_pool(split["train"], clip_s, mixtures),
-        "val": evaluation_list(split["val"], clip_s, mixtures.seed + 1, "v", absent),
-        "test": evaluation_list(split["test"], clip_s, mixtures.seed + 2, "t", absent),
+        "val": evaluated("val", mixtures.seed + 1),
+        "test": evaluated("test", mixtures.seed + 2),
     }
     check_no_leakage(lists, store.table)
     return lists

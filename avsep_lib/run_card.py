@@ -114,9 +114,9 @@ def run_card(config: RunConfig, cost: dict[str, Any], gains: pd.DataFrame, n_poo
 
 
 def other_runs(profile: Profile) -> pd.DataFrame:
-    """All runs of a profile with their validation score and time; NaN for one that is not finished."""
+    """The family's runs of a profile with their validation score and time; NaN for one that is not finished."""
     rows = []
-    for run in profile_runs(profile):
+    for run in (run for run in profile_runs(profile) if run.of_family):
         path = results_root(profile.name) / "runs" / run.run_id / "cost.json"
         cost = read_json(path) if path.exists() else {}
         rows.append((run.run_id, run.fusion, run.alignment, cost.get("best_val_si_sdr_db"), cost.get("seconds")))

@@ -12,7 +12,7 @@ is ``none``. A silent estimate has status
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from avsep_lib.encoders import load_audio_encoder
 from avsep_lib.encoders.base import AudioEncoder
 from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.encoders.store import EmbeddingStore
-from avsep_lib.files import atomic_path
+from avsep_lib.files import atomic_path, read_json
 from avsep_lib.manifest import label_list
 from avsep_lib.methods.base import MaskMethod, Query
 from avsep_lib.methods.learnt import Learnt
@@ -69,9 +69,13 @@ class MixtureItem:
         return self.rows.mixture_id.iloc[0]
 
 
-def list_items(store: ClipStore, mixtures: Path, audio: AudioSettings, which: str) -> Iterator[MixtureItem]:
-    """The mixtures of a list, in order."""
-    for _, rows in read_list(mixtures, which).groupby("mixture_id", sort=False):
+def list_items(
+    store: ClipStore, mixtures: Path, audio: AudioSettings, which: str | Sequence[str]
+) -> Iterator[MixtureItem]:
+    """The mixtures of a list, or of several, in order."""
+    lists = [which] if isinstance(which, str) else which
+    rows_of = (rows for name in lists for _, rows in read_list(mixtures, name).groupby("mixture_id", sort=False))
+    for rows in rows_of:
         waveform, sources = mix(torch.from_numpy(load_sources(store, rows, audio)))
         yield MixtureItem(rows, waveform.numpy(), sources.numpy())
 
@@ -152,7 +156,7 @@ def score_method(
     make_queries: QueryMaker,
     store: ClipStore,
     mixtures: Path,
-    which: str = "test",
+    which: str | Sequence[str] = "test",
     **names: object,
 ) -> pd.DataFrame:
     """Score a method on a list, the test pairs by default; `names` are the columns run_id, method and seed."""
@@ -189,7 +193,7 @@ def score_run(
     images: EmbeddingStore,
     row: str | None = None,
     teacher: AudioEncoder | None = None,
-    which: str = "test",
+    which: str | Sequence[str] = "test",
 ) -> pd.DataFrame:
     """Scores of a trained run on a list; `row` is its table row (default: the run id without its seed)."""
     method = load_method(model, teacher)
@@ -199,7 +203,9 @@ def score_run(
     return score_method(method, queries_for(method, store, images), store, mixtures, which, **names)
 
 
-def score_references(audio: AudioSettings, store: ClipStore, mixtures: Path, which: str = "test") -> pd.DataFrame:
+def score_references(
+    audio: AudioSettings, store: ClipStore, mixtures: Path, which: str | Sequence[str] = "test"
+) -> pd.DataFrame:
     """Scores of the floor and the ceilings; they have no seed (-1)."""
     methods = {name: method(audio) for name, method in REFERENCES.items()}
     rows: dict[str, list[dict]] = {name: [] for name in methods}
@@ -220,7 +226,7 @@ def main() -> None:
     what.add_argument("--references", type=json_argument, help="audio settings as JSON: score floor and ceilings")
     for name in ("clips", "mixtures", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--list", default="test", help="which list of --mixtures; default: test")
+    parser.add_argument("--list", nargs="+", default=["test"], help="which lists of --mixtures; default: test")
     parser.add_argument("--images", type=Path, help="image embeddings (with --model)")
     parser.add_argument("--row", help="table row of the run (with --model)")
     parser.add_argument("--audio-encoder", type=Path, help="folder of the teacher, for runs that hear through it")
@@ -229,16 +235,18 @@ def main() -> None:
     if arguments.model and not arguments.images:
         parser.error("--model needs --images, the embeddings of the clips' frames")
     store = ClipStore.open(arguments.clips)
+    counts = read_json(arguments.mixtures / "mixtures.json", "n_mixtures")["n_mixtures"]
+    lists = [name for name in arguments.list if counts.get(name) != 0]  # a dataset of two classes has no larger mixture
     if arguments.model:
         teacher = None
         if arguments.audio_encoder:
             settings = from_dict(AudioEncoderSettings, arguments.audio_encoder_settings, "audio encoder")
             teacher = load_audio_encoder(settings, arguments.audio_encoder)
         images = EmbeddingStore.open(arguments.images)
-        scores = score_run(arguments.model, store, arguments.mixtures, images, arguments.row, teacher, arguments.list)
+        scores = score_run(arguments.model, store, arguments.mixtures, images, arguments.row, teacher, lists)
     else:
         audio = from_dict(AudioSettings, arguments.references)
-        scores = score_references(audio, store, arguments.mixtures, arguments.list)
+        scores = score_references(audio, store, arguments.mixtures, lists)
     with atomic_path(arguments.out) as path:
         scores.to_csv(path, index=False, float_format="%.6f")
 

@@ -80,6 +80,8 @@ class MixtureSettings:
     gain_high: float = 1.5
     use_duets: bool = True  # the released training list holds 111 duets in 484 rows
     same_class: bool = False  # the lineage allows same-class partners; here only as a switch
+    fewest_sources: int = 2  # of a mixture, in all three lists
+    most_sources: int = 2  # FUSS has mixtures of 1 to 4
     seed: int = 7
     features: Literal["stored", "streamed"] = "stored"  # spectrograms of the pool: on disk, or computed while training
     __pydantic_config__ = STRICT
@@ -87,6 +89,12 @@ class MixtureSettings:
     def __post_init__(self) -> None:
         _limits(self, pool_size=(1, INFINITY), seed=(0, INFINITY))
         _limits(self, gain_low=(POSITIVE, self.gain_high), gain_high=(POSITIVE, INFINITY))
+        _limits(self, fewest_sources=(1, self.most_sources), most_sources=(2, 8))
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether every mixture has two sources."""
+        return self.fewest_sources == self.most_sources == 2
 
 
 @dataclass(frozen=True)

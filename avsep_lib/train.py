@@ -175,6 +175,7 @@ def validation_si_sdr(model: torch.nn.Module, val: dict[str, torch.Tensor], conf
     batch_size = config.training.batch_size
     scores = np.zeros(val["references"].shape[:2])
     present = val["references"].abs().sum(dim=-1).numpy() > SILENCE_SUM  # mixtures with fewer sources have empty slots
+    present &= present.sum(axis=1, keepdims=True) > 1  # one source alone is separated by doing nothing
     for i in range(0, len(scores), batch_size)[fabric.global_rank :: fabric.world_size]:
         part = {name: tensor[i : i + batch_size] for name, tensor in val.items()}
         if config.method == FAMILY:
@@ -182,6 +183,8 @@ def validation_si_sdr(model: torch.nn.Module, val: dict[str, torch.Tensor], conf
         else:
             estimates, named = _network_estimates(unwrapped(model), part)
         for k, found in enumerate(estimates.cpu(), start=i):
+            if not present[k].any():
+                continue
             references = val["references"][k].numpy()[present[k]]
             found = found[present[k]] if named else assigned(found, found.numpy(), references)
             scores[k, present[k]] = np.nan_to_num(si_sdr(references, found.numpy()), nan=-30.0)

@@ -16,6 +16,7 @@ from avsep_lib.config import Profile, Run, load_profile, profile_runs, resolve, 
 from avsep_lib.errors import ConfigError
 from avsep_lib.files import canonical_json
 from avsep_lib.library import Artifact, artifacts_of_notebook
+from avsep_lib.methods.settings import FAMILY, FIXED_OUTPUTS, NEEDS_CLIPS, UNTRAINED
 from avsep_lib.parameters import NOTEBOOKS, notebook_parameters
 from avsep_lib.paths import project_root
 from avsep_lib.settings import AudioSettings, MixtureSettings, RunConfig, to_dict
@@ -41,13 +42,29 @@ READS = {
 }
 # Rows of the fusion-by-alignment grid (Table 6); on every dataset they have the same names.
 GRID = ("late", "late_align", "middle", "middle_align", "hier", "hier_align")
+SHOWN_OF_FAMILY = ("late", "middle", "hier_align")  # beside other methods, as in the paper's Table 1
 # Relative cost of a training job; the longest start first, so that no core idles at the end.
 FUSION_COST = {"late": 1, "middle": 2, "hierarchical": 3}
 BACKBONE_COST = {"clip": 0, "resnet18": 12}
+METHOD_COST = {
+    "sound_of_pixels": 20,
+    "av_mix_separate": 10,
+    "wave_u_net": 5,
+    "resunet_decouple": 10,
+    "sgn": 4,
+    "mp_net": 6,
+}
+OTHER_COST = 3  # of methods that are not listed and learn
 
 
-def _key(run: Run, *sections: type) -> str:
-    names = {field.name for section in sections for field in dataclasses.fields(section)}
+AUDIO_FIELDS = frozenset(field.name for field in dataclasses.fields(AudioSettings))
+MIXTURE_FIELDS = frozenset(field.name for field in dataclasses.fields(MixtureSettings))
+TESTED_FIELDS = frozenset(
+    {"fewest_sources", "most_sources"}
+)  # of the mixtures, those that change test mixtures as well
+
+
+def _key(run: Run, names: frozenset[str]) -> str:
     switched = (f"@{name}={value}" for name, value in sorted(run.switches.items()) if name in names)
     return run.dataset + "".join(switched)
 
@@ -57,12 +74,12 @@ def data_key(run: Run) -> str:
 
     For example ``music11``, or ``music11@sample_rate=16000`` for a run whose switches name another rate.
     """
-    return _key(run, AudioSettings, MixtureSettings)
+    return _key(run, AUDIO_FIELDS | MIXTURE_FIELDS)
 
 
 def audio_key(run: Run) -> str:
     """Name of what a run is tested on: as `data_key`, without the switches that only change its training mixtures."""
-    return _key(run, AudioSettings)
+    return _key(run, AUDIO_FIELDS | TESTED_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -96,7 +113,13 @@ class Plan:
         """Mixture settings of every key of `audio`."""
         own = dict.fromkeys(self.audio, self.profile.mixtures)
         switched = {run_id: switched_sections(self.profile, run)["mixtures"] for run_id, run in self.runs.items()}
-        return own | {self.data_key(run_id): mixtures for run_id, mixtures in switched.items()}
+        tested = {
+            self.audio_key(run_id): dataclasses.replace(
+                self.profile.mixtures, fewest_sources=mixtures.fewest_sources, most_sources=mixtures.most_sources
+            )
+            for run_id, mixtures in switched.items()
+        }
+        return own | tested | {self.data_key(run_id): mixtures for run_id, mixtures in switched.items()}
 
     @functools.cached_property
     def tested_as(self) -> dict[str, str]:
@@ -159,10 +182,33 @@ class Plan:
         """Ids of the runs of the fusion-by-alignment grid on a dataset, without switches."""
         return [r for r, run in self.runs.items() if run.row in GRID and self.data_key(r) == dataset]
 
+    def carried_over(self) -> list[str]:
+        """Ids of the runs that separate mixtures of three and four sources, too: one of each row that can, on pairs."""
+        own = self.profile.main_dataset
+        seeds = {run.row: min(r.seed for r in self.runs.values() if r.row == run.row) for run in self.runs.values()}
+        return [
+            run_id
+            for run_id, run in self.runs.items()
+            if self.data_key(run_id) == own and run.seed == seeds[run.row] and self.takes_any_number(run)
+        ]
+
+    @staticmethod
+    def takes_any_number(run: Run) -> bool:
+        """Whether a row is asked to separate more than two sources: the shown rows of methods that can."""
+        return run.method not in FIXED_OUTPUTS and (not run.of_family or run.row in SHOWN_OF_FAMILY)
+
+    def reads_clips(self, run_id: str) -> bool:
+        """Whether a training job reads decoded clips besides the features."""
+        return self.profile.mixtures.features == "streamed" or self.runs[run_id].method in NEEDS_CLIPS
+
     def cost(self, run_id: str) -> int:
         """Relative duration of a training job."""
         config = self.config(run_id)
-        one_step = 1 + FUSION_COST[config.model.fusion] + BACKBONE_COST[config.model.backbone]
+        if config.method in UNTRAINED:
+            return 0
+        one_step = 1 + METHOD_COST.get(config.method, OTHER_COST)
+        if config.method == FAMILY:
+            one_step = 1 + FUSION_COST[config.model.fusion] + BACKBONE_COST[config.model.backbone]
         return round(100 * one_step * config.training.steps / self.profile.training.steps)
 
     def everything_json(self) -> str:

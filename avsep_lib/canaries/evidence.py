@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -58,6 +58,8 @@ class Evidence:
         Settings of this key's mixture lists.
     tested_as : str
         Audio key: where clips are, and whose floor and ceilings were scored on the same test mixtures.
+    others : dict
+        Runs on it of methods outside the family: their score rows are looked at, their models are not.
     """
 
     key: str
@@ -68,6 +70,7 @@ class Evidence:
     runs: dict[str, Run]
     mixtures: MixtureSettings
     tested_as: str
+    others: dict[str, Run] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -104,8 +107,13 @@ class Evidence:
 
     @cached_property
     def scores(self) -> dict[str, pd.DataFrame]:
-        """Score rows of each run."""
-        return {run_id: _read_csv(self.results / "scores" / f"{run_id}.csv") for run_id in self.runs}
+        """Score rows of each run, those of other methods included."""
+        return {run_id: _read_csv(self.results / "scores" / f"{run_id}.csv") for run_id in self.every_run}
+
+    @property
+    def every_run(self) -> dict[str, Run]:
+        """Runs of the family and of other methods."""
+        return {**self.runs, **self.others}
 
     @cached_property
     def references(self) -> pd.DataFrame:
@@ -145,7 +153,7 @@ class Evidence:
 
     def config(self, run_id: str) -> RunConfig:
         """What the plan says about a run."""
-        return resolve(self.profile, self.runs[run_id])
+        return resolve(self.profile, self.every_run[run_id])
 
     @cached_property
     def costs(self) -> dict[str, dict]:
@@ -240,17 +248,14 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def gather(plan: Plan, results: Path) -> list[Evidence]:
-    """Evidence of every data key of a plan; `results` is ``results/<profile>``."""
-    return [
-        Evidence(
-            key,
-            key.split("@")[0],
-            results,
-            plan.profile,
-            plan.audio[key],
-            {run_id: run for run_id, run in plan.runs.items() if plan.data_key(run_id) == key},
-            plan.mixtures[key],
-            plan.tested_as[key],
-        )
-        for key in plan.trained_keys
-    ]
+    """Evidence of every data key of a plan whose mixtures are pairs; `results` is ``results/<profile>``."""
+    found = []
+    for key in plan.trained_keys:
+        if not plan.mixtures[key].of_pairs:
+            continue  # most checks speak of the two sources of a pair
+        runs = {run_id: run for run_id, run in plan.runs.items() if plan.data_key(run_id) == key}
+        family = {run_id: run for run_id, run in runs.items() if run.of_family}
+        others = {run_id: run for run_id, run in runs.items() if not run.of_family}
+        common = (results, plan.profile, plan.audio[key], family, plan.mixtures[key], plan.tested_as[key])
+        found.append(Evidence(key, key.split("@")[0], *common, others))
+    return found

@@ -97,7 +97,12 @@ class Runs:
         """
         found: dict[str, dict[bool, dict[int, str]]] = {}
         for run in profile_runs(profile):
-            if audio_key(run) != dataset or set(run.switches) - EXPLORED_SWITCHES or not _checkpoint(profile, run):
+            if (
+                not run.of_family
+                or audio_key(run) != dataset
+                or set(run.switches) - EXPLORED_SWITCHES
+                or not _checkpoint(profile, run)
+            ):
                 continue
             found.setdefault(network_of(run), {}).setdefault(run.alignment, {})[run.seed] = run.run_id
         if not found:

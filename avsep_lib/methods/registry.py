@@ -7,18 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from avsep_lib.methods.checkpoint import read_config
-from avsep_lib.methods.settings import FAMILY, UNTRAINED
+from avsep_lib.methods.settings import FAMILY, UNTRAINED, method_module
 
 if TYPE_CHECKING:
     from avsep_lib.encoders.base import AudioEncoder
     from avsep_lib.methods.base import MaskMethod
     from avsep_lib.methods.closed_form import ClosedForm
     from avsep_lib.methods.network import Network
-
-
-def method_module(method: str) -> str:
-    """Dotted name of a method's file."""
-    return f"{__package__}.{method}"
 
 
 def network_class(method: str) -> type[Network]:

@@ -226,4 +226,16 @@ METHOD_SETTINGS: dict[str, type] = {
     "sgn": SGNSettings,
 }
 UNTRAINED = ("rpca", "nmf", "nmf_mfcc")  # nothing is learnt; their runs hold a configuration and no weights
+FIXED_OUTPUTS = (
+    "rpca",
+    "pit",
+    "mixpit",
+    "wave_u_net",
+    "resunet_decouple",
+)  # separate as many sources as they have outputs
 NEEDS_CLIPS = ("sound_of_pixels", "mixit", "mixpit", "wave_u_net", "resunet_decouple")  # train on what is not stored
+
+
+def method_module(method: str) -> str:
+    """Dotted name of a method's file."""
+    return f"avsep_lib.methods.{method}"

@@ -63,16 +63,18 @@ def run_entry(profile: Profile, run: Run, site: Site) -> dict[str, Any]:
         "seconds": f"{cost['seconds']:.0f}",
         "device": cost.get("device", ""),
         "best_step": cost["best_step"],
-        "score": f"{cost['best_val_si_sdr_db']:.2f}",
+        "score": f"{cost['best_val_si_sdr_db']:.2f}" if cost["steps"] else "none",
         "curve": curve(history),
         "files": [("settings", f"{folder}/config.json"), *links],
     }
 
 
 def settings_text(run: Run) -> str:
-    """A run in words: fusion, alignment, visual backbone, and what it switches."""
+    """A run in words: fusion, alignment, visual backbone, or its method; and what it switches."""
     switched = [f"{key} = {value}" for key, value in run.switches.items()]
     aligned = "aligned" if run.alignment else "not aligned"
+    if not run.of_family:
+        return ", ".join([f"method {run.method}", *switched])
     return ", ".join([f"{run.fusion} fusion", aligned, run.backbone, *switched])
 
 

@@ -9,10 +9,13 @@ from snakemake.logging import logger
 from avsep_lib.borrowed.drawn import is_received
 from avsep_lib.encoders.files import located
 from avsep_lib.errors import AvsepError
+from avsep_lib.larger_names import SIZES, list_name
 from avsep_lib.library import modules_of, modules_of_notebook
+from avsep_lib.methods.settings import method_module
 from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_path
 
 ENVIRONMENT = "requirements.lock"
+LARGER_LISTS = [list_name(n) for n in SIZES]
 FIRST = 10**6  # priority above every training job: of jobs for which others wait long
 
 KEYS = ("profile", "python", "gpu")  # regenerate.py gives the last two when a cluster does the work
@@ -39,6 +42,11 @@ logger.addFilter(lambda record: not record.getMessage().startswith(("Select jobs
 def modules(name):
     """Input function: the library files a command depends on."""
     return lambda wildcards: [str(path) for path in modules_of(name)]
+
+
+def method_of_run(wildcards):
+    """Input function: the library files of a run's method; those of other methods may change."""
+    return [str(path) for path in modules_of(method_module(PLAN.runs[wildcards.run].method))]
 
 
 def every_run(pattern):
@@ -107,9 +115,9 @@ def audit_of_key(key):
     return [f"<results>/data/{dataset}/dataset/audit.csv"]
 
 
-def streamed_clips(run):
-    """The decoded clips, for a run whose training mixtures are computed while it trains."""
-    if PLAN.profile.mixtures.features == "stored":
+def read_clips(run):
+    """The decoded clips, for a run that reads them while it trains."""
+    if not PLAN.reads_clips(run):
         return []
     return [f"<results>/data/{PLAN.audio_key(run)}/clips/clips.json"]
 

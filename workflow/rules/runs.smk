@@ -5,8 +5,9 @@ rule train:
     input:
         features=data_of_run("features/train.safetensors"),
         validation=data_of_run("features/val.safetensors"),
-        clips=lambda w: streamed_clips(w.run),
+        clips=lambda w: read_clips(w.run),
         library=modules("avsep_lib.train"),
+        method=method_of_run,
         environment=ENVIRONMENT,
     output:
         # state.ckpt, from which an interrupted job resumes, is no output: Snakemake would delete it with the rest.
@@ -39,6 +40,7 @@ rule score:
         images=lambda w: f"<results>/data/{PLAN.runs[w.run].dataset}/embeddings/images.safetensors",
         teacher=lambda w: teacher_of_run(w.run),
         library=modules("avsep_lib.score"),
+        method=method_of_run,
         environment=ENVIRONMENT,
     output:
         "<results>/scores/{run}.csv",
@@ -81,3 +83,82 @@ rule references:
     shell:
         "logged {log} python -m avsep_lib.score --references {params.audio:q} --clips {params.clips}"
         " --mixtures {params.mixtures} --out {output}"
+
+
+rule larger_mixtures:
+    # Test mixtures of three and four sources.
+    input:
+        clips=clips_of_key,
+        audit=lambda w: audit_of_key(w.key),
+        library=modules("avsep_lib.larger_mixtures"),
+        environment=ENVIRONMENT,
+    output:
+        lists=expand("<results>/data/{{key}}/larger/{name}.csv", name=LARGER_LISTS),
+        index="<results>/data/{key}/larger/mixtures.json",
+    params:
+        settings=lambda w: PLAN.mixtures_json(w.key),
+        audio=lambda w: PLAN.audio_json(w.key),
+        clips=lambda w, input: Path(input.clips).parent,
+        folder=lambda w, output: Path(output.index).parent,
+        audit=lambda w, input: f"--audit {input.audit}" if input.audit else "",
+    log:
+        "<logs>/larger_mixtures/{key}.log",
+    resources:
+        mem_mb=memory("mixtures"),
+        runtime=minutes("mixtures"),
+    shell:
+        "logged {log} python -m avsep_lib.larger_mixtures --settings {params.settings:q} --audio {params.audio:q}"
+        " --clips {params.clips} {params.audit} --out {params.folder}"
+
+
+rule score_larger:
+    # A model that was trained on pairs, on mixtures of more.
+    input:
+        model="<results>/runs/{run}/model.safetensors",
+        clips=lambda w: f"<results>/data/{PLAN.audio_key(w.run)}/clips/clips.json",
+        mixtures=data_of_run("larger/mixtures.json"),
+        images=lambda w: f"<results>/data/{PLAN.runs[w.run].dataset}/embeddings/images.safetensors",
+        library=modules("avsep_lib.score"),
+        method=method_of_run,
+        environment=ENVIRONMENT,
+    output:
+        "<results>/scores_larger/{run}.csv",
+    params:
+        clips=lambda w, input: Path(input.clips).parent,
+        mixtures=lambda w, input: Path(input.mixtures).parent,
+        row=lambda w: PLAN.runs[w.run].row,
+        lists=" ".join(LARGER_LISTS),
+    log:
+        "<logs>/score_larger/{run}.log",
+    threads: 1
+    resources:
+        gpu=GPU,
+        mem_mb=memory("score"),
+        runtime=minutes("score"),
+    shell:
+        "logged {log} python -m avsep_lib.score --model {input.model} --clips {params.clips}"
+        " --mixtures {params.mixtures} --list {params.lists} --images {input.images} --row {params.row} --out {output}"
+
+
+rule references_larger:
+    input:
+        clips="<results>/data/{key}/clips/clips.json",
+        mixtures="<results>/data/{key}/larger/mixtures.json",
+        library=modules("avsep_lib.score"),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/scores_larger/references-{key}.csv",
+    params:
+        audio=lambda w: PLAN.audio_json(w.key),
+        clips=lambda w, input: Path(input.clips).parent,
+        mixtures=lambda w, input: Path(input.mixtures).parent,
+        lists=" ".join(LARGER_LISTS),
+    log:
+        "<logs>/references_larger/{key}.log",
+    threads: 1
+    resources:
+        mem_mb=memory("references"),
+        runtime=minutes("references"),
+    shell:
+        "logged {log} python -m avsep_lib.score --references {params.audio:q} --clips {params.clips}"
+        " --mixtures {params.mixtures} --list {params.lists} --out {output}"
