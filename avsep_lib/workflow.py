@@ -16,7 +16,7 @@ from avsep_lib.config import Profile, Run, load_profile, profile_runs, resolve, 
 from avsep_lib.errors import ConfigError
 from avsep_lib.files import canonical_json
 from avsep_lib.library import Artifact, artifacts_of_notebook
-from avsep_lib.methods.settings import FAMILY, FIXED_OUTPUTS, NEEDS_CLIPS, UNTRAINED
+from avsep_lib.methods.settings import FAMILY, FIXED_OUTPUTS, METHOD_SETTINGS, NEEDS_CLIPS, UNTRAINED
 from avsep_lib.parameters import NOTEBOOKS, notebook_parameters
 from avsep_lib.paths import project_root
 from avsep_lib.settings import AudioSettings, MixtureSettings, RunConfig, to_dict
@@ -192,10 +192,20 @@ class Plan:
             if self.data_key(run_id) == own and run.seed == seeds[run.row] and self.takes_any_number(run)
         ]
 
-    @staticmethod
-    def takes_any_number(run: Run) -> bool:
-        """Whether a row is asked to separate more than two sources: the shown rows of methods that can."""
-        return run.method not in FIXED_OUTPUTS and (not run.of_family or run.row in SHOWN_OF_FAMILY)
+    def takes_any_number(self, run: Run) -> bool:
+        """Whether a run is asked to separate more than two sources: shown rows of methods that can, not their ablations."""
+        if run.of_family:
+            return run.row in SHOWN_OF_FAMILY
+        own = self.profile.methods.get(run.method) or METHOD_SETTINGS[run.method]()
+        return run.method not in FIXED_OUTPUTS and self.config(run.run_id).options == own
+
+    def costed(self) -> list[str]:
+        """Ids of the runs whose separation is timed: the first of each row on the main dataset, on pairs."""
+        firsts = {run.row: run_id for run_id, run in reversed(self.runs.items()) if self._on_pairs(run_id)}
+        return [run_id for run_id, run in self.runs.items() if firsts.get(run.row) == run_id]
+
+    def _on_pairs(self, run_id: str) -> bool:
+        return self.data_key(run_id) == self.profile.main_dataset and not self.needs_teacher(run_id)
 
     def reads_clips(self, run_id: str) -> bool:
         """Whether a training job reads decoded clips besides the features."""

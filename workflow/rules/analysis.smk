@@ -62,3 +62,28 @@ rule probe:
         runtime=minutes("probe"),
     shell:
         "logged {log} python -m avsep_lib.probe --profile {params.profile} --dataset {wildcards.dataset} --out {output}"
+
+
+rule method_costs:
+    # Seconds are measured: another run of this rule gives others.
+    input:
+        models=lambda w: [f"<results>/runs/{run}/model.safetensors" for run in PLAN.costed()],
+        clips=f"<results>/data/{ANALYSED}/clips/clips.json",
+        mixtures=f"<results>/data/{ANALYSED}/mixtures/mixtures.json",
+        images=f"<results>/data/{ANALYSED}/embeddings/images.safetensors",
+        library=modules("avsep_lib.method_costs"),
+        methods=lambda w: sorted({path for run in PLAN.costed() for path in method_files(run)}),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/analysis/method_costs.csv",
+    params:
+        profile=PLAN.profile.name,
+        runs=PLAN.costed(),
+    log:
+        "<logs>/analysis/method_costs.log",
+    threads: 1
+    resources:
+        mem_mb=memory("method_costs"),
+        runtime=minutes("method_costs"),
+    shell:
+        "logged {log} python -m avsep_lib.method_costs --profile {params.profile} --out {output}"

@@ -44,9 +44,14 @@ def modules(name):
     return lambda wildcards: [str(path) for path in modules_of(name)]
 
 
+def method_files(run):
+    """The library files of a run's method; those of other methods may change."""
+    return [str(path) for path in modules_of(method_module(PLAN.runs[run].method))]
+
+
 def method_of_run(wildcards):
-    """Input function: the library files of a run's method; those of other methods may change."""
-    return [str(path) for path in modules_of(method_module(PLAN.runs[wildcards.run].method))]
+    """Input function: `method_files`."""
+    return method_files(wildcards.run)
 
 
 def every_run(pattern):

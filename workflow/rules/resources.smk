@@ -14,6 +14,7 @@ MEASURED = {
     "score": (1120, 10),
     "references": (660, 10),
     "descriptors": (345, 45),
+    "method_costs": (1480, 60),
     "latents": (1480, 40),
     "probe": (630, 65),
     "notebook": (1230, 40),
