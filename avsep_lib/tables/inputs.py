@@ -12,6 +12,7 @@ from avsep_lib.config import Profile, Run, load_profile, profile_runs, resolve
 from avsep_lib.errors import DataError
 from avsep_lib.files import read_json
 from avsep_lib.inputs import dataset_of
+from avsep_lib.methods.settings import UNTRAINED
 from avsep_lib.paths import results_root
 from avsep_lib.tables.names import SEPARATION, TABLE_6, in_table_order
 from avsep_lib.text_files import read_table
@@ -92,9 +93,10 @@ def _scores(path: Path) -> pd.DataFrame:
 
 
 def steps_of_rows(profile: str, methods: Iterable[str], dataset: str = "music11") -> dict[str, int]:
-    """Training steps of each table row."""
+    """Training steps of each table row that learns."""
     settings = load_profile(profile)
-    return {run.row: resolve(settings, run).training.steps for run in runs_of(settings, methods, dataset)}
+    runs = [run for run in runs_of(settings, methods, dataset) if run.method not in UNTRAINED]
+    return {run.row: resolve(settings, run).training.steps for run in runs}
 
 
 def encoder_files(profile: str) -> list[Path]:

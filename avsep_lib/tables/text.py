@@ -10,7 +10,7 @@ import pandas as pd
 from avsep_lib.comparisons import NOT_TESTABLE
 from avsep_lib.plots.style import label_of, metric_label
 from avsep_lib.published import published_table, row_notes
-from avsep_lib.tables.names import FLOOR, METRICS, PAPER_ROWS, REFERENCES
+from avsep_lib.tables.names import AFTER_THE_ORIGINAL, FLOOR, METRICS, OTHER_METHODS, PAPER_ROWS, REFERENCES
 
 MISSING = "–"
 OWN_NAMES = (None, 6)  # tables whose rows have our names; the others' have the paper's
@@ -22,6 +22,7 @@ FOOTNOTE = (
     "n beside a SAR: the mixtures in which no row leaves the mixture unprocessed (infinite SAR), fewer than all."
 )
 NOT_HERE = "not in this profile"
+UNVERIFIED = "after the original paper, details unverified"
 COMPUTED, QUOTED, LEFT_OUT = "computed here", "quoted, not computed here", "left out: no common mixtures"
 
 
@@ -74,8 +75,10 @@ def separation_text(
     }
     shown["source"] = [_source(*line) for line in zip(summary["method"], summary["n_mixtures"])]
     if paper:
-        printed = paper_cells(paper)
-        shown[PAPER_COLUMN] = [printed.get(names.get(method), MISSING) for method in summary["method"]]
+        printed, notes = paper_cells(paper), row_notes(paper)
+        told = {names[method]: notes[names[method]] for method in OTHER_METHODS if names.get(method) in notes}
+        cells = {row: f"{cell} ({told[row]})" if row in told else cell for row, cell in printed.items()}
+        shown[PAPER_COLUMN] = [cells.get(names.get(method), MISSING) for method in summary["method"]]
     for metric in METRICS:
         cells = interval_column(summary, metric, f"{metric}_low", f"{metric}_high")
         shown[metric_label(metric)] = [
@@ -92,7 +95,10 @@ def separation_text(
 
 
 def _source(method: str, n_mixtures: int) -> str:
-    return "reference" if method in REFERENCES else COMPUTED if n_mixtures else LEFT_OUT
+    if method in REFERENCES:
+        return "reference"
+    computed = f"{COMPUTED}, {UNVERIFIED}" if method in AFTER_THE_ORIGINAL else COMPUTED
+    return computed if n_mixtures else LEFT_OUT
 
 
 def _seed_counts(summary: pd.DataFrame) -> list[str]:

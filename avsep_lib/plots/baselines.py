@@ -1,0 +1,156 @@
+"""Figures of notebook 13: quality against cost, more sources, and where Sound-of-Pixels hears from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from avsep_lib.baselines.facts import TOLD, told_of
+from avsep_lib.plots.labels import place_labels
+from avsep_lib.plots.style import OKABE_ITO, TEXT, label_of, metric_label, quiet_axis
+from avsep_lib.tables.names import CEILING, FLOOR, REFERENCES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MARKS = {"nothing": ("s", OKABE_ITO["orange"]), "picture": ("o", OKABE_ITO["blue"]), "class": ("^", OKABE_ITO["green"])}
+COSTS = {
+    "seconds_per_minute": "seconds to separate one minute (one core)",
+    "minutes": "minutes of training (one core)",
+}
+
+
+def quality_against_cost(figure: Figure, summary: pd.DataFrame, costs: pd.DataFrame, metric: str = "sdr_db") -> Figure:
+    """Two panels: quality over the seconds that separating takes, and over the minutes of training.
+
+    Parameters
+    ----------
+    figure : Figure
+    summary : DataFrame
+        `avsep_lib.tables.summary`.
+    costs : DataFrame
+        `avsep_lib.baselines.tables.costs`.
+    metric : str
+    """
+    means = summary.set_index("method")
+    table = costs[costs["method"].isin(means.index[means[metric].notna()])]
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, (column, label) in zip(axes, COSTS.items()):
+        _scatter(ax, table[table[column] > 0], means, column, metric)
+        ax.set_xscale("log")
+        ax.set_xlabel(label)
+        _floor(ax, means, metric)
+        quiet_axis(ax, "both")
+    axes[0].set_ylabel(metric_label(metric))
+    _legend(figure, table["method"])
+    figure.draw_without_rendering()
+    for ax, column in zip(axes, COSTS):
+        shown = table[table[column] > 0]
+        y = means.loc[shown["method"], metric].to_numpy()
+        place_labels(ax, shown[column], y, [label_of(m) for m in shown["method"]], fontsize=6.5)
+    return figure
+
+
+def _scatter(ax: Axes, table: pd.DataFrame, means: pd.DataFrame, column: str, metric: str) -> None:
+    for row in table.itertuples():
+        mark, color = MARKS[told_of(row.method)]
+        y, low, high = means.loc[row.method, [metric, f"{metric}_low", f"{metric}_high"]]
+        x = getattr(row, column)
+        if np.isfinite([low, high]).all():
+            ax.plot([x, x], [low, high], color=color, lw=1.2, alpha=0.6, zorder=2)
+        ax.scatter([x], [y], marker=mark, s=34, color=color, ec="white", lw=0.6, zorder=3)
+
+
+def _floor(ax: Axes, means: pd.DataFrame, metric: str) -> None:
+    """The mixture as a line, and the ideal mask's height in words: it would flatten everything."""
+    if FLOOR in means.index:
+        ax.axhline(means.loc[FLOOR, metric], color="#8C8C8C", lw=0.8, ls="--", zorder=1)
+    top = [means.loc[name, metric] for name in CEILING.values() if name in means.index]
+    if top:
+        ax.set_title(f"ideal mask: {max(top):.1f} dB", fontsize=8, color=TEXT, loc="right", fontweight="normal")
+
+
+def _legend(figure: Figure, methods: Sequence[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    present = {told_of(method) for method in methods}
+    handles = [
+        Line2D([], [], marker=mark, color=color, ls="", ms=6, label=f"told {TOLD[told]}")
+        for told, (mark, color) in MARKS.items()
+        if told in present
+    ]
+    handles.append(Line2D([], [], color="#8C8C8C", ls="--", lw=0.8, label="mixture (floor)"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=7.5, frameon=False)
+
+
+def more_sources(ax: Axes, table: pd.DataFrame, shown: Sequence[str] | None = None) -> Axes:
+    """SDR improvement over the number of sources: one line per row, intervals, the ideal mask above.
+
+    Parameters
+    ----------
+    ax : Axes
+    table : DataFrame
+        `avsep_lib.baselines.tables.by_number`.
+    shown : sequence of str, optional
+        Rows; by default all but the references.
+    """
+    if table.empty:
+        ax.text(
+            0.5, 0.5, "too few classes for mixtures\nof more than two sources", ha="center", va="center", fontsize=9
+        )
+        ax.set_axis_off()
+        return ax
+    rows = [m for m in table["method"].unique() if m not in REFERENCES and (shown is None or m in shown)]
+    shifts = np.linspace(-0.22, 0.22, max(len(rows), 2))
+    for k, method in enumerate(rows):
+        part = table[table["method"] == method]
+        mark, color = MARKS[told_of(method)]
+        x = part["n_sources"] + shifts[k]
+        ax.vlines(x, part["low"], part["high"], color=color, lw=1.2, alpha=0.6)
+        ax.plot(x, part["gain"], marker=mark, color=color, ms=5, lw=0.6, mec="white", mew=0.5)
+        ax.annotate(
+            label_of(method), (x.iloc[-1], part["gain"].iloc[-1]), (7, 0), textcoords="offset points", fontsize=6.5,
+            va="center", color=TEXT,
+        )  # fmt: skip
+    ax.axhline(0, color="#8C8C8C", lw=0.8, ls="--")
+    ceilings = table.groupby("n_sources")["ceiling"].first()
+    words = ", ".join(f"{n}: {value:.1f} dB" for n, value in ceilings.items())
+    ax.set_title(f"ideal mask by number of sources: {words}", fontsize=8, fontweight="normal", loc="right")
+    ax.set_xticks(sorted(table["n_sources"].unique()))
+    ax.set_xlim(table["n_sources"].min() - 0.4, table["n_sources"].max() + 1.3)
+    ax.set_xlabel("sources in the mixture")
+    ax.set_ylabel(metric_label("sdri_db"))
+    return quiet_axis(ax, "y")
+
+
+def localisation(figure: Figure, maps: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:
+    """Frames, and over them how much of the mixture each pixel asks for.
+
+    Parameters
+    ----------
+    figure : Figure
+    maps : sequence of (title, frame, energy)
+        Frame uint8 (H, W, 3); energy (h, w) in [0, 1], from `SoundOfPixels.localisation`.
+    """
+    axes = figure.subplots(2, len(maps), squeeze=False)
+    highest = max(float(energy.max()) for _, _, energy in maps)
+    for (title, frame, energy), top, below in zip(maps, *axes):
+        height, width = frame.shape[:2]
+        top.imshow(frame)
+        top.set_title(title, fontsize=8)
+        below.imshow(frame.mean(axis=-1), cmap="gray", alpha=0.55)
+        drawn = below.imshow(
+            energy, cmap="magma", alpha=0.6, vmin=0, vmax=highest, extent=(0, width, height, 0), interpolation="nearest"
+        )
+        for ax in (top, below):
+            ax.set_xticks([])
+            ax.set_yticks([])
+    axes[0, 0].set_ylabel("frame")
+    axes[1, 0].set_ylabel("asked for")
+    bar = figure.colorbar(drawn, ax=list(axes[1]), fraction=0.03, pad=0.01)
+    bar.set_label("share of the mixture's energy", fontsize=8)
+    return figure
