@@ -25,6 +25,11 @@ def published_path() -> Path:
     return project_root() / "paper" / "published.csv"
 
 
+def published_sgn_path() -> Path:
+    """``paper/published_sgn.csv``: Tables 2 to 4 of the SGN paper (arXiv:2407.03736); its Table 1 is in ``audit.yaml``."""
+    return project_root() / "paper" / "published_sgn.csv"
+
+
 def load_published(path: Path | None = None) -> pd.DataFrame:
     """All published numbers, one per row, with the columns `COLUMNS`.
 

@@ -297,8 +297,9 @@ def _write_results(out: Path, config: RunConfig, progress: Progress, device: str
         },
     )
     with atomic_path(out / "model.safetensors") as path:
-        metadata = {"config": canonical_json(to_dict(config))}
-        save_file(progress.best, path, metadata | ({"classes": canonical_json(list(classes))} if classes else {}))
+        # One entry only: the format's writer puts several in an order that changes from run to run.
+        written = to_dict(config) | ({"classes": list(classes)} if config.method != FAMILY else {})
+        save_file(progress.best, path, metadata={"config": canonical_json(written)})
 
 
 def train(

@@ -51,7 +51,9 @@ def test_the_profiles_are_valid_and_keep_512(name):
     assert profile.model.channels[-1] == profile.model.embedding_dim == 512
     for run in profile_runs(profile):
         config = resolve(profile, run)
-        assert (config.model.fusion, config.model.backbone) == (run.fusion, run.backbone)
+        assert config.method == run.method
+        if run.of_family:
+            assert (config.model.fusion, config.model.backbone) == (run.fusion, run.backbone)
         assert (config.seed, config.alignment) == (run.seed, run.alignment)
 
 

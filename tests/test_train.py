@@ -322,7 +322,7 @@ def test_validation_keeps_waveforms(project):
 
 def test_run_configurations_name_everything_a_run_depends_on():
     fields = {field.name for field in dataclasses.fields(RunConfig)}
-    assert fields == {"run_id", "seed", "alignment", "audio", "model", "training"}
+    assert fields == {"run_id", "seed", "alignment", "audio", "model", "training", "method", "options"}
 
 
 def test_adam_in_the_order_of_memory_is_adam() -> None:

@@ -87,7 +87,7 @@ def test_features_in_several_blocks_are_those_of_one(project, tmp_path, monkeypa
 
 def test_a_streamed_pool_stores_no_spectrogram(streamed):
     tensors = load_features(streamed / "train.safetensors")
-    assert set(tensors) == {"clip", "start", "frame", "gain", "images", "teacher"}
+    assert set(tensors) == {"clip", "start", "frame", "gain", "images", "teacher", "labels"}
     assert tensors["clip"].shape == (12, 2)
 
 
@@ -153,7 +153,7 @@ def test_a_killed_streamed_run_ends_as_if_undisturbed(project, streamed, config,
 
 
 def test_a_streamed_pool_needs_its_clips(project, streamed, config, tmp_path):
-    with pytest.raises(DataError, match=r"holds no spectrograms \(mixtures.features: streamed\).* with --clips"):
+    with pytest.raises(DataError, match=r"does not hold all that run .* with --clips"):
         train(config, streamed, tmp_path)
     with pytest.raises(DataError, match=r"clips\.json is missing"):
         open_pool(config, streamed, tmp_path)

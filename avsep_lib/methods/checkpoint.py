@@ -43,15 +43,13 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     metadata, tensors = _read(path, tensors=True)
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
         raise WeightsError(f"checkpoint {path}: {broken[0]} holds NaN or infinity; delete it and train again")
-    classes = _parsed(metadata.get("classes", "[]"), path, "list of classes")
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
-        raise WeightsError(f"checkpoint {path}: its list of classes is none; train again")
-    return Checkpoint(_config(metadata, path), tensors, tuple(classes))
+    config, classes = _config(metadata, path)
+    return Checkpoint(config, tensors, classes)
 
 
 def read_config(path: str | Path) -> RunConfig:
     """The configuration alone; WeightsError as `read_checkpoint`."""
-    return _config(_read(Path(path), tensors=False)[0], Path(path))
+    return _config(_read(Path(path), tensors=False)[0], Path(path))[0]
 
 
 def _read(path: Path, *, tensors: bool) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
@@ -67,14 +65,15 @@ def _read(path: Path, *, tensors: bool) -> tuple[dict[str, str], dict[str, torch
         raise WeightsError(f"checkpoint {path} cannot be read ({error}); delete it and train again") from None
 
 
-def _config(metadata: dict[str, str], path: Path) -> RunConfig:
+def _config(metadata: dict[str, str], path: Path) -> tuple[RunConfig, tuple[str, ...]]:
+    """Configuration, and the classes that methods outside the family note with it."""
     if "config" not in metadata:
         raise WeightsError(f"checkpoint {path} holds no configuration; it was not written by avsep_lib.train")
-    return from_dict(RunConfig, _parsed(metadata["config"], path, "configuration"), f"{path} (configuration)")
-
-
-def _parsed(text: str, path: Path, what: str) -> object:
     try:
-        return json.loads(text)
+        values = json.loads(metadata["config"])
     except (ValueError, RecursionError) as error:
-        raise WeightsError(f"checkpoint {path}: its {what} is no JSON ({error}); train again") from None
+        raise WeightsError(f"checkpoint {path}: its configuration is no JSON ({error}); train again") from None
+    classes = values.pop("classes", []) if isinstance(values, dict) else []
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise WeightsError(f"checkpoint {path}: its list of classes is none; train again")
+    return from_dict(RunConfig, values, f"{path} (configuration)"), tuple(classes)
