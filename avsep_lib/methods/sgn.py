@@ -275,22 +275,16 @@ class SGN(MaskNetwork):
         val : dict
             ``waveform`` (N, n_samples) and ``labels`` (N, n, C).
         """
-        from torchmetrics.functional import classification  # only where there is something to measure
+        from sklearn import metrics  # here only: seconds to import, for runs that may have nothing to measure
 
-        heard = self._heard(val["waveform"])
-        labels, n_classes = val["labels"].amax(dim=1).long().to(heard.device), len(self.classes)
-        found = {
-            f"presence_{name}": measure(heard, labels, n_classes, threshold=PRESENT, average="micro")
-            for name, measure in {
-                "precision": classification.multilabel_precision,
-                "recall": classification.multilabel_recall,
-                "f1": classification.multilabel_f1_score,
-            }.items()
-        }
+        heard = self._heard(val["waveform"]).cpu() > PRESENT
+        labels = val["labels"].amax(dim=1).cpu() > 0
+        scores = metrics.precision_recall_fscore_support(labels, heard, average="micro", zero_division=0)
+        found = dict(zip(("presence_precision", "presence_recall", "presence_f1"), scores))
         if self.config.options.tokens:
-            guess, own = self.class_head(self.tokens).argmax(dim=-1), torch.arange(n_classes, device=heard.device)
-            found["token_accuracy"] = (guess == own).double().mean()
-            found["token_f1"] = classification.multiclass_f1_score(guess, own, n_classes, average="macro")
+            own, guess = range(len(self.classes)), self.class_head(self.tokens).argmax(dim=-1).cpu()
+            found["token_accuracy"] = metrics.accuracy_score(own, guess)
+            found["token_f1"] = metrics.f1_score(own, guess, average="macro", zero_division=0)
         return {name: float(value) for name, value in found.items()}
 
     def _heard(self, waveforms: torch.Tensor) -> torch.Tensor:
