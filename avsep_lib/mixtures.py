@@ -54,10 +54,15 @@ def _random_source(rng: np.random.Generator, clips: _Clips, i: int, clip_s: floa
     return clips.ids[i], start_s, frame, round(float(rng.uniform(mixtures.gain_low, mixtures.gain_high)), 4)
 
 
+def centre_start(duration_s: float, clip_s: float) -> float:
+    """Where the middle `clip_s` seconds of a clip begin, in seconds as lists have them; 0 for a shorter clip."""
+    return round(max(duration_s - clip_s, 0) / 2, 4)
+
+
 def _centre_source(clips: _Clips, i: int, clip_s: float) -> tuple:
     """The centre crop of clip `i`, its centre frame, no gain (validation and test)."""
     duration_s = clips.duration_s[i]
-    return clips.ids[i], round(max(duration_s - clip_s, 0) / 2, 4), clips.frame_at(i, duration_s / 2), 1.0
+    return clips.ids[i], centre_start(duration_s, clip_s), clips.frame_at(i, duration_s / 2), 1.0
 
 
 def _tidy(mixtures: list[tuple[tuple, ...]], prefix: str) -> pd.DataFrame:

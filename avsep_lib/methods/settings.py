@@ -192,11 +192,9 @@ class SGNSettings:
     patch: int = 16  # pixels of a side
     depth: int = 6  # self-attention layers
     heads: int = 8  # not printed; standard layers are read into the text
-    tokens: bool = True  # class-token loss (Table 3, CT)
-    grouping: bool = True  # category-aware grouping (Table 3, CG)
-    assignment: Literal["soft", "hard"] = (
-        "soft"  # softmax, or Gumbel-softmax with a straight-through estimate (Table 4)
-    )
+    tokens: bool = True  # learnable class tokens among the patches, and their loss (Table 3, SCT)
+    grouping: bool = True  # category-aware grouping (Table 3, CAG)
+    assignment: Literal["soft", "hard"] = "soft"  # softmax, or Gumbel-softmax, straight-through (Table 4)
     attention: Literal["standard", "literal"] = "standard"  # literal: softmax(X X^T / sqrt(D)) X, as printed
     __pydantic_config__ = STRICT
 
@@ -204,6 +202,8 @@ class SGNSettings:
         _at_least(self, dim=1, patch=1, depth=1, heads=1)
         if self.dim % self.heads:
             raise ConfigError(f"dim = {self.dim} cannot be shared by heads = {self.heads}")
+        if self.assignment == "hard" and not self.grouping:
+            raise ConfigError("assignment = 'hard' without grouping: nothing is assigned; set grouping, or soft")
 
 
 FAMILY = "hfra"  # late, middle and hierarchical fusion, with and without alignment: CLIPSep's and HFRA's rows
