@@ -107,6 +107,14 @@ class Explorer(NotebookParameters):
     dataset: str = Field("music11", pattern=NAME, description="a dataset of the profile")
 
 
+class Baselines(WithIntervals):
+    """``13_baselines``: every method on the same mixtures, Tables 1 and 2."""
+
+
+class SGN(WithIntervals):
+    """``14_sgn``: the semantic grouping network and its Tables 3 and 4."""
+
+
 NOTEBOOKS: dict[str, type[NotebookParameters]] = {
     "00_start_here": StartHere,
     "01_dataset": Dataset,
@@ -121,6 +129,8 @@ NOTEBOOKS: dict[str, type[NotebookParameters]] = {
     "10_pipeline": Pipeline,
     "11_audit": Audit,
     "12_explorer": Explorer,
+    "13_baselines": Baselines,
+    "14_sgn": SGN,
 }
 
 

@@ -39,6 +39,11 @@ READS = {
         "canaries",
     ),
     "12_explorer": ("dataset", "scores", "references", "runs", "clips", "mixtures", "embeddings"),
+    "13_baselines": (
+        *("scores", "references", "runs", "clips", "mixtures", "embeddings", "published"),
+        *("larger", "method_costs"),
+    ),
+    "14_sgn": ("scores", "references", "runs", "published_sgn", "larger", "sgn_features"),
 }
 # Rows of the fusion-by-alignment grid (Table 6); on every dataset they have the same names.
 GRID = ("late", "late_align", "middle", "middle_align", "hier", "hier_align")
@@ -206,6 +211,10 @@ class Plan:
 
     def _on_pairs(self, run_id: str) -> bool:
         return self.data_key(run_id) == self.profile.main_dataset and not self.needs_teacher(run_id)
+
+    def sgn_runs(self) -> list[str]:
+        """Ids of the runs whose features notebook 14 looks at: the first of SGN itself, on pairs."""
+        return [run_id for run_id in self.costed() if self.runs[run_id].row == "sgn"]
 
     def reads_clips(self, run_id: str) -> bool:
         """Whether a training job reads decoded clips besides the features."""

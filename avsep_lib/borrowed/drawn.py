@@ -10,9 +10,15 @@ from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_artifa
 # Groups of files (workflow/rules/notebooks.smk) of which a borrowed machine brings back what notebooks read of them.
 BROUGHT = {"dataset", "embeddings", "mixtures", "runs", "scores", "references", "descriptors"}
 OF_LATENTS = {"latents", "probe"}  # probes are fitted here
-TRACKED = {"published", "paper_profile", "audit"}
+TRACKED = {"published", "published_sgn", "paper_profile", "audit"}
 TRIED_HERE = {"canaries"}  # the table says that none could be tried
-NEEDS = {"clips": "the clips", "features": "features and a network"}
+NEEDS = {
+    "clips": "the clips",
+    "features": "features and a network",
+    "larger": "scores of larger mixtures",
+    "method_costs": "networks to time",
+    "sgn_features": "an SGN",
+}
 FITTED_HERE = "probe"  # rule
 
 

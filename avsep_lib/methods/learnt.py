@@ -44,8 +44,16 @@ class Learnt(MaskMethod):
         return cls(checkpoint.config, network, checkpoint.classes)
 
     def conditions(self, queries: list[Query]) -> torch.Tensor | None:
-        """Queries as the network reads them, (1, n, ...); None where it reads none."""
+        """Queries as the network reads them, (1, n, ...); None where it reads none.
+
+        Raises
+        ------
+        DataError
+            A query of a kind that the network does not understand.
+        """
         if self.network.conditions == "none":
+            if odd := [query.kind for query in queries if query.kind not in ("audio", "none")]:
+                raise DataError(f"{self.config.method}: a query is of kind {odd[0]!r}; this method is asked nothing")
             return None
         name = self.config.method
         values = query_values(queries, KIND[self.network.conditions], name)

@@ -87,3 +87,23 @@ rule method_costs:
         runtime=minutes("method_costs"),
     shell:
         "logged {log} python -m avsep_lib.method_costs --profile {params.profile} --out {output}"
+
+
+rule sgn_features:
+    input:
+        model="<results>/runs/{run}/model.safetensors",
+        clips=lambda w: f"<results>/data/{PLAN.audio_key(w.run)}/clips/clips.json",
+        library=modules("avsep_lib.sgn_features"),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/analysis/features-{run}.safetensors",
+    params:
+        clips=lambda w, input: Path(input.clips).parent,
+    log:
+        "<logs>/analysis/features-{run}.log",
+    threads: 1
+    resources:
+        mem_mb=memory("score"),
+        runtime=minutes("score"),
+    shell:
+        "logged {log} python -m avsep_lib.sgn_features --model {input.model} --clips {params.clips} --out {output}"

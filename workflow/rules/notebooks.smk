@@ -26,6 +26,11 @@ GROUPS = {
     ],
     "scores": every_run("<results>/scores/{run}.csv"),
     "references": every_audio_key("<results>/scores/references-{key}.csv"),
+    "larger": [] if RECEIVED else [
+        f"<results>/scores_larger/{run}.csv" for run in (*PLAN.carried_over(), f"references-{ANALYSED}")
+    ],
+    "method_costs": [] if RECEIVED else ["<results>/analysis/method_costs.csv"],
+    "sgn_features": [] if RECEIVED else [f"<results>/analysis/features-{run}.safetensors" for run in PLAN.sgn_runs()],
     "descriptors": [f"<results>/analysis/descriptors-{ANALYSED}.csv"],
     "latents": [f"<results>/analysis/latents-{ANALYSED}.safetensors"],
     "probe": [f"<results>/analysis/probe-{ANALYSED}.csv"],
@@ -36,6 +41,7 @@ SOURCES = {
     "published": ["paper/published.csv", "paper/claims.yaml"],
     "paper_profile": ["config/paper.yaml"],
     "audit": ["paper/audit.yaml", "paper/deviations.md"],
+    "published_sgn": ["paper/published_sgn.csv"],
 }
 
 for stem in READS:
