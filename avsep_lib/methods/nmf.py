@@ -5,6 +5,9 @@ baseline say neither how many components they take nor how these become sources.
 mixture's own components, k-means of their spectra (each of unit length), and soft masks as a Wiener filter's: a cluster's
 share of the sum of all components. The mixture's phase is kept.
 
+In k-means a component weighs what it adds to the mixture (the sum of its magnitudes). Unweighted, leftovers that hardly
+sound, as there always are with more components than notes, can make up a cluster by themselves and leave all else in one.
+
 References
 ----------
 Lee, Seung, "Algorithms for non-negative matrix factorization", NeurIPS 2000; Virtanen, 2007,
@@ -45,7 +48,8 @@ class NMF(ClosedForm):
         if magnitude.max() < SILENT:
             return np.full((n, *magnitude.shape), 1 / n)
         templates, activations = factorise(magnitude, options, self.config.seed)
-        labels = cluster(self.features(templates), n, self.config.seed)
+        weights = templates.sum(axis=0) * activations.sum(axis=1)
+        labels = cluster(self.features(templates), weights, n, self.config.seed)
         return cluster_masks(templates, activations, labels, n)
 
     def features(self, templates: Array) -> Array:
@@ -81,11 +85,11 @@ def unit_columns(templates: Array) -> Array:
     return templates / np.where(lengths > 0, lengths, 1)
 
 
-def cluster(features: Array, n: int, seed: int) -> np.ndarray:
-    """Labels 0 to n - 1 of rows, by k-means; fewer than n are used where fewer rows differ."""
+def cluster(features: Array, weights: Array, n: int, seed: int) -> np.ndarray:
+    """Labels 0 to n - 1 of rows, by weighted k-means; fewer than n are used where fewer rows differ."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters
-        return KMeans(n, n_init=RESTARTS, random_state=seed).fit(features).labels_
+        return KMeans(n, n_init=RESTARTS, random_state=seed).fit(features, sample_weight=weights).labels_
 
 
 def cluster_masks(templates: Array, activations: Array, labels: np.ndarray, n: int) -> Array:

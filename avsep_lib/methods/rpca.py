@@ -1,7 +1,8 @@
 """Robust principal component analysis: what repeats over time (low rank) against what does not (sparse).
 
 Made for a voice over a repeating accompaniment. It finds two sources, never another number, and nothing says which of
-them is which; for two instruments, neither of which is sparse beside the other, it is known to do poorly.
+them is which; for two instruments, neither of which is sparse beside the other, it is known to do poorly. Sparse means few
+points of the spectrogram: clicks that share one spectrum are of low rank as well.
 
 |X| = L + S is found by the inexact augmented Lagrangian method: minimise ||L||_* + lambda ||S||_1. Constants are those of
 the reference implementation and of common separation toolkits: lambda = 1 / sqrt(max(F, T)), mu = 1.25 / ||X||_2 growing
@@ -67,16 +68,16 @@ def robust_pca(magnitude: Array, iterations: int = 100, tolerance: float = 1e-7)
     dual = magnitude / max(norm, np.abs(magnitude).max() / weight)
     penalty = PENALTY / norm  # mu
     cap = PENALTY_CAP * penalty
-    for iteration in range(1, iterations + 1):
+    n_iterations, relative = 0, 1.0
+    while n_iterations < iterations and relative >= tolerance:
         target = magnitude + dual / penalty
         sparse = shrink(target - low_rank, weight / penalty)
         low_rank = shrink_singular_values(target - sparse, 1 / penalty)
         residual = magnitude - low_rank - sparse
-        if np.linalg.norm(residual) < tolerance * frobenius:
-            break
         dual += penalty * residual
         penalty = min(penalty * PENALTY_GROWTH, cap)
-    return low_rank, sparse, iteration
+        n_iterations, relative = n_iterations + 1, np.linalg.norm(residual) / frobenius
+    return low_rank, sparse, n_iterations
 
 
 def shrink(values: Array, threshold: float) -> Array:
