@@ -9,15 +9,18 @@ mixture invariant training", NeurIPS 2020 (sums of outputs).
 from __future__ import annotations
 
 import itertools
+import math
 from functools import lru_cache
 
 import numpy as np
 import torch
 
 from avsep_lib.errors import DataError
-from avsep_lib.metrics import si_sdr
+from avsep_lib.metrics import RESOLUTION_DB, si_sdr
 
 MOST = 4096  # ways to share outputs out that are tried
+# A silent sum is the worst, but finite: the other outputs of a way that cannot avoid it still have to be told apart.
+FINITE = {"nan": -RESOLUTION_DB, "neginf": -RESOLUTION_DB, "posinf": RESOLUTION_DB}
 
 
 @lru_cache
@@ -31,10 +34,18 @@ def ways(n_outputs: int, n_sources: int) -> tuple[tuple[int, ...], ...]:
     """
     if n_outputs < n_sources:
         raise DataError(f"{n_outputs} outputs cannot be {n_sources} sources; give the method more outputs")
-    if n_sources**n_outputs > MOST:
-        raise DataError(f"{n_outputs} outputs and {n_sources} sources: more than {MOST} ways to assign them")
+    if (number := n_ways(n_outputs, n_sources)) > MOST:
+        raise DataError(
+            f"{n_outputs} outputs and {n_sources} sources: {number} ways to assign them, {MOST} are tried at most; "
+            f"give the method fewer outputs"
+        )
     every = itertools.product(range(n_sources), repeat=n_outputs)
     return tuple(way for way in every if len(set(way)) == n_sources)
+
+
+def n_ways(n_outputs: int, n_sources: int) -> int:
+    """How many `ways` there are: maps onto all sources, by inclusion and exclusion."""
+    return sum((-1) ** k * math.comb(n_sources, k) * (n_sources - k) ** n_outputs for k in range(n_sources + 1))
 
 
 def best_way(estimates: np.ndarray, references: np.ndarray) -> tuple[int, ...]:
@@ -43,15 +54,24 @@ def best_way(estimates: np.ndarray, references: np.ndarray) -> tuple[int, ...]:
     Parameters
     ----------
     estimates : ndarray, shape (m, samples)
-        Soft.
+        Soft. One may be silent.
     references : ndarray, shape (n, samples)
+
+    Returns
+    -------
+    tuple of int, length m
+        The source whose each output is; of equally good ways the first of `ways`.
+
+    Raises
+    ------
+    DataError
+        A silent reference, shapes that differ, or a number of outputs that `ways` refuses.
     """
     tried = ways(len(estimates), len(references))
-    silent = -np.inf  # a silent sum has no SI-SDR and is never preferred
     scores = []
     for way in tried:
         sums = np.stack([estimates[np.array(way) == i].sum(axis=0) for i in range(len(references))])
-        scores.append(np.nan_to_num(si_sdr(references, sums), nan=silent, neginf=silent).mean())
+        scores.append(np.nan_to_num(si_sdr(references, sums), **FINITE).mean())
     return tried[int(np.argmax(scores))]
 
 

@@ -36,20 +36,28 @@ class ClosedForm(MaskMethod):
 
     def masks(self, spectrum: torch.Tensor, queries: list[Query]) -> torch.Tensor:
         """Masks ``(n, n_bins, n_frames)``, on the linear grid, in the order of `linear_masks`."""
-        return torch.from_numpy(self.linear_masks(spectrum.abs().double().numpy(), len(queries))).float()
+        masks = self.linear_masks(spectrum.abs().double().numpy(), len(queries))
+        return torch.from_numpy(masks).to(spectrum.real.dtype)
 
     @torch.no_grad()
     def estimate(self, waveform: np.ndarray, queries: list[Query]) -> dict[MaskType, np.ndarray]:
-        """Estimates ``(n, n_output)`` for both mask types, in the order of the queries; see `MaskMethod.estimate`."""
+        """Estimates ``(n, n_output)`` for both mask types, in the order of the queries; see `MaskMethod.estimate`.
+
+        Raises
+        ------
+        DataError
+            Queries of another kind or of two kinds; a true source that is silent; see `linear_masks` as well.
+        """
+        kind = "none" if queries[0].kind == "none" else "audio"
+        sources = query_values(queries, kind, self.config.method)
         spectrum = stft(torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32)), self.audio)
         masks = self.masks(spectrum, queries)
-        soft = apply_mask(spectrum, masks, self.audio, linear=True)
-        if queries[0].kind == "audio":
-            references = np.stack(query_values(queries, "audio", type(self).__name__))[:, : self.audio.n_output]
-            masks = assigned(masks, soft.numpy(), references)
+        if kind == "audio":
+            soft = apply_mask(spectrum, masks, self.audio, linear=True)
+            masks = assigned(masks, soft.numpy(), np.stack(sources)[:, : self.audio.n_output])
         return {
-            kind: apply_mask(spectrum, masks, self.audio, threshold=threshold, linear=True).numpy()
-            for kind, threshold in MASK_THRESHOLD.items()
+            mask: apply_mask(spectrum, masks, self.audio, threshold=threshold, linear=True).numpy()
+            for mask, threshold in MASK_THRESHOLD.items()
         }
 
 

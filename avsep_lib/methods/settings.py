@@ -48,13 +48,15 @@ class NMFSettings:
     nmf_iterations: int = 200
     beta: Literal["kullback-leibler", "frobenius"] = "kullback-leibler"
     n_mels: int = 40  # NMF-MFCC
-    n_mfcc: int = 13  # NMF-MFCC
+    n_mfcc: int = 13  # NMF-MFCC; coefficients 1 to 13
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
         _at_least(self, components=2, nmf_iterations=1, n_mels=2, n_mfcc=1)
-        if self.n_mfcc > self.n_mels:
-            raise ConfigError(f"n_mfcc = {self.n_mfcc} exceeds n_mels = {self.n_mels}; there are no more coefficients")
+        if self.n_mfcc >= self.n_mels:  # the zeroth is left out
+            raise ConfigError(
+                f"n_mfcc = {self.n_mfcc}; n_mels = {self.n_mels} bands have {self.n_mels - 1} coefficients above the zeroth"
+            )
 
 
 @dataclass(frozen=True)
