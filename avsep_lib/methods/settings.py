@@ -150,9 +150,9 @@ class ResUNetSettings:
     """ResUNetDecouple+ (`avsep_lib.methods.resunet_decouple`)."""
 
     n_outputs: int = 2
-    resunet_channels: tuple[int, ...] = (32, 64, 128, 256, 384, 384, 384)
-    resunet_blocks: int = 4  # residual convolution blocks per level
-    resunet_centre: int = 4  # residual convolution blocks at the bottom
+    resunet_channels: tuple[int, ...] = (32, 64, 128, 256, 384, 384)  # of the levels, outermost first
+    resunet_blocks: int = 4  # residual convolution blocks of a stack; one stack per level
+    resunet_centre: int = 4  # stacks at the bottom
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
