@@ -166,11 +166,11 @@ class MPNetSettings:
     """MP-Net, MinusPlus (`avsep_lib.methods.mp_net`)."""
 
     minus_maps: int = 16
-    plus_weight: float = 1.0  # of the Plus network's loss
+    plus_levels: int = 5  # of the Plus network: the first widths of `model.channels`
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
-        _at_least(self, minus_maps=1, plus_weight=0)
+        _at_least(self, minus_maps=1, plus_levels=2)
 
 
 @dataclass(frozen=True)
