@@ -152,9 +152,9 @@ class ResUNetSettings:
     """ResUNetDecouple+ (`avsep_lib.methods.resunet_decouple`)."""
 
     n_outputs: int = 2
-    resunet_channels: tuple[int, ...] = (32, 64, 128, 256, 384, 384, 384)
-    resunet_blocks: int = 4  # residual convolution blocks per level
-    resunet_centre: int = 4  # residual convolution blocks at the bottom
+    resunet_channels: tuple[int, ...] = (32, 64, 128, 256, 384, 384)  # of the levels, outermost first
+    resunet_blocks: int = 4  # residual convolution blocks of a stack; one stack per level
+    resunet_centre: int = 4  # stacks at the bottom
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
@@ -168,11 +168,11 @@ class MPNetSettings:
     """MP-Net, MinusPlus (`avsep_lib.methods.mp_net`)."""
 
     minus_maps: int = 16
-    plus_weight: float = 1.0  # of the Plus network's loss
+    plus_levels: int = 5  # of the Plus network: the first widths of `model.channels`
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
-        _at_least(self, minus_maps=1, plus_weight=0)
+        _at_least(self, minus_maps=1, plus_levels=2)
 
 
 @dataclass(frozen=True)
