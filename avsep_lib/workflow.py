@@ -47,7 +47,7 @@ READS = {
 }
 # Rows of the fusion-by-alignment grid (Table 6); on every dataset they have the same names.
 GRID = ("late", "late_align", "middle", "middle_align", "hier", "hier_align")
-SHOWN_OF_FAMILY = ("late", "middle", "hier_align")  # beside other methods, as in the paper's Table 1
+SHOWN_OF_FAMILY = ("resnet18_late", "late", "middle", "hier_align")  # beside other methods, as in the paper's Table 1
 # Relative cost of a training job; the longest start first, so that no core idles at the end.
 FUSION_COST = {"late": 1, "middle": 2, "hierarchical": 3}
 BACKBONE_COST = {"clip": 0, "resnet18": 12}
@@ -194,23 +194,25 @@ class Plan:
         return [
             run_id
             for run_id, run in self.runs.items()
-            if self.data_key(run_id) == own and run.seed == seeds[run.row] and self.takes_any_number(run)
+            if self.data_key(run_id) == own and run.seed == seeds[run.row] and self._is_shown(run)
+            if run.method not in FIXED_OUTPUTS
         ]
 
-    def takes_any_number(self, run: Run) -> bool:
-        """Whether a run is asked to separate more than two sources: shown rows of methods that can, not their ablations."""
+    def _is_shown(self, run: Run) -> bool:
+        """Whether a run stands beside other methods: not the family's other rows, not a method's ablations."""
         if run.of_family:
             return run.row in SHOWN_OF_FAMILY
         own = self.profile.methods.get(run.method) or METHOD_SETTINGS[run.method]()
-        return run.method not in FIXED_OUTPUTS and self.config(run.run_id).options == own
+        return self.config(run.run_id).options == own
 
     def costed(self) -> list[str]:
-        """Ids of the runs whose separation is timed: the first of each row on the main dataset, on pairs."""
-        firsts = {run.row: run_id for run_id, run in reversed(self.runs.items()) if self._on_pairs(run_id)}
-        return [run_id for run_id, run in self.runs.items() if firsts.get(run.row) == run_id]
+        """Ids of the runs whose separation is timed: the first of each shown row on the main dataset, on pairs."""
+        shown = {r: run for r, run in self.runs.items() if self._is_shown(run) and self._on_pairs(r)}
+        firsts = {run.row: run_id for run_id, run in reversed(shown.items())}
+        return [run_id for run_id, run in shown.items() if firsts[run.row] == run_id]
 
     def _on_pairs(self, run_id: str) -> bool:
-        return self.data_key(run_id) == self.profile.main_dataset and not self.needs_teacher(run_id)
+        return self.data_key(run_id) == self.profile.main_dataset
 
     def sgn_runs(self) -> list[str]:
         """Ids of the runs whose features notebook 14 looks at: the first of SGN itself, on pairs."""
