@@ -117,7 +117,7 @@ def test_an_interrupted_training_ends_with_the_same_bytes(bench, trained, tmp_pa
 
 @pytest.mark.parametrize("method", [name for name in OTHERS if name not in FIXED_OUTPUTS])
 def test_more_sources_are_separated_without_another_training(bench, trained, tmp_path, method):
-    store, images, data = bench
+    store, images, _ = bench
     settings = check_profile(TOY_PROFILE, "toy", "toy")
     write_larger_lists(larger_lists(store, settings.audio, settings.mixtures), tmp_path)
     lists = [name for name, n in read_json(tmp_path / "mixtures.json")["n_mixtures"].items() if n]
