@@ -37,7 +37,7 @@ from avsep_lib.plots.style import METRIC_LABELS
 from avsep_lib.settings import ModelSettings, TrainingSettings
 
 FOLDER = project_root() / "notebooks"
-WITH_EXERCISES = [stem for stem in NOTEBOOKS if stem[:2] in {f"{n:02}" for n in range(1, 12)}]
+WITH_EXERCISES = [stem for stem in NOTEBOOKS if stem[:2] in {f"{n:02}" for n in (*range(1, 12), 13, 14)}]
 
 
 def cannot(answer):

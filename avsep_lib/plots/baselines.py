@@ -51,7 +51,7 @@ def quality_against_cost(figure: Figure, summary: pd.DataFrame, costs: pd.DataFr
     for ax, column in zip(axes, COSTS):
         shown = table[table[column] > 0]
         y = means.loc[shown["method"], metric].to_numpy()
-        place_labels(ax, shown[column], y, [label_of(m) for m in shown["method"]], fontsize=6.5)
+        place_labels(ax, shown[column].to_numpy(), y, [label_of(m) for m in shown["method"]], fontsize=6.5)
     return figure
 
 
