@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from avsep_lib.tables.names import AFTER_THE_ORIGINAL, FLOOR
+from avsep_lib.tables.names import AFTER_THE_ORIGINAL, FLOOR, REFERENCES, TABLE_6
 
 Told = Literal["nothing", "picture", "class", "truth"]
 TOLD: dict[Told, str] = {
@@ -66,10 +66,12 @@ ROWS = tuple(FACTS)
 
 
 def told_of(method: str) -> Told:
-    """What a row is told; references know the truth, the mixture nothing."""
+    """What a row is told; references know the truth, the mixture nothing, the family's other rows a picture."""
     if method in FACTS:
         return FACTS[method].told
-    return "nothing" if method == FLOOR else "truth"
+    if method in REFERENCES:
+        return "nothing" if method == FLOOR else "truth"
+    return "picture" if method in TABLE_6 else "class"
 
 
 def is_unverified(method: str) -> bool:
