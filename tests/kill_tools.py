@@ -38,12 +38,15 @@ END_S = 15.0  # in which everything that a killed regeneration has started is go
 
 # Measured seconds and what is made of them; everything else is compared byte for byte. Executed notebooks and the report
 # have the time of day in them, logs the steps at which a training was taken up again.
-NOT_COMPARED = re.compile(r"(logs|notebooks|report|changes)/.*|before\.json|published\.json")
+NOT_COMPARED = re.compile(
+    r"(logs|notebooks|report|changes|run)/.*|before\.json|published\.json"
+    r"|analysis/method_costs\.csv|artifacts/fig_quality_against_cost\.(csv|png|svg)"
+)
 MEASURED_JSON = {
     "runs/*/cost.json": ("seconds", "waiting_share"),
     "artifacts/*.json": ("wall_time_s", "inputs", "outputs"),  # the two name hashes of files with seconds in them
 }
-MEASURED_TABLES = re.compile(r"artifacts/tab_(table6_cost|training_run)\.(csv|md|tex)")
+MEASURED_TABLES = re.compile(r"artifacts/tab_(table6_cost|baselines_cost|training_run)\.(csv|md|tex)")
 
 
 # --- a regeneration in a copy of the checkout ---------------------------------------------------------------------------

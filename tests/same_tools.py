@@ -6,6 +6,7 @@ two results of the toy project lie from each other, in the terms of `avsep_lib.c
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -27,7 +28,12 @@ from avsep_lib.paths import project_root
 
 HERE = Path(__file__).resolve().parent
 CEILING_DB = 60.0  # an SAR beyond this says "no artefacts", and its digits say nothing
-DURATIONS = ("tab_table6_cost", "tab_training_run")  # as in avsep_lib.changes.tolerances
+DURATIONS = (
+    "tab_table6_cost",
+    "tab_training_run",
+    "tab_baselines_cost",
+    "fig_quality_against_cost",
+)  # as in avsep_lib.changes.tolerances
 
 
 @dataclass(frozen=True)
@@ -47,22 +53,25 @@ def _sidecar(content: bytes) -> bytes:
     record = json.loads(content)
     del record["wall_time_s"]
     record.get("made_by", {}).get("environment", {}).pop("PYTHONHASHSEED", None)  # what the tests vary
-    inputs = {name: hashed for name, hashed in record["inputs"].items() if not name.endswith("/cost.json")}
+    timed = ("/cost.json", "/method_costs.csv")
+    inputs = {name: hashed for name, hashed in record["inputs"].items() if not name.endswith(timed)}
     outputs = {name: hashed for name, hashed in record["outputs"].items() if not name.startswith(DURATIONS)}
     return json.dumps(record | {"inputs": inputs, "outputs": outputs}).encode()
 
 
-def _column_of_seconds(content: bytes) -> bytes:
-    """Drops the column ``seconds per run`` of a CSV, Markdown or LaTeX table."""
+def _columns_of_time(content: bytes) -> bytes:
+    """Drops the columns that are headed by seconds or minutes from a CSV, Markdown or LaTeX table."""
     lines = content.decode().splitlines()
-    separator = next(
-        (mark for mark in (" & ", "|", ",") if any("seconds per run" in x and mark in x for x in lines)), ","
-    )
-    header = next(line for line in lines if "seconds per run" in line)
-    at = next(i for i, cell in enumerate(header.split(separator)) if "seconds per run" in cell)
+    timed = re.compile("seconds|minutes")
+    header = next(line for line in lines if timed.search(line) and any(m in line for m in (" & ", "|", ",")))
+    separator = next(mark for mark in (" & ", "|", ",") if mark in header)
+    if separator == ",":
+        frame = pd.read_csv(io.StringIO(content.decode()), dtype=str, keep_default_na=False)
+        return frame.drop(columns=[name for name in frame if timed.search(name)]).to_csv(index=False).encode()
+    names = header.split(separator)
+    kept = [i for i, name in enumerate(names) if not timed.search(name)]
     cut = [line.split(separator) for line in lines]
-    width = len(header.split(separator))
-    return "\n".join(separator.join(c[:at] + c[at + 1 :] if len(c) == width else c) for c in cut).encode()
+    return "\n".join(separator.join([c[i] for i in kept] if len(c) == len(names) else c) for c in cut).encode()
 
 
 def _rows_of_time(content: bytes) -> bytes:
@@ -73,10 +82,12 @@ MEASURED = (
     Measured(r"runs/[^/]+/cost\.json$", "seconds, waiting_share", _json_without("seconds", "waiting_share")),
     Measured(
         r"artifacts/(fig|tab)_\w+\.json$",
-        "wall_time_s, PYTHONHASHSEED; hashes of cost.json and of the two tables below",
+        "wall_time_s, PYTHONHASHSEED; hashes of cost.json, of method_costs.csv and of what is made of them",
         _sidecar,
     ),
-    Measured(r"artifacts/tab_table6_cost\.(csv|md|tex)$", "column seconds per run", _column_of_seconds),
+    Measured(
+        r"artifacts/tab_(table6|baselines)_cost\.(csv|md|tex)$", "columns of seconds and minutes", _columns_of_time
+    ),
     Measured(r"artifacts/tab_training_run\.(csv|md|tex)$", "rows time and speed", _rows_of_time),
 )
 
@@ -88,6 +99,7 @@ LEFT_OUT = {  # files that say when something was done, by pattern of their path
     r"(^|/)run/|ro-crate-metadata\.json$": "record of the run: times of jobs, and hashes of what holds times",
     r"(^|/)published\.json$": "hashes of sidecars, which hold times",
     r"(^|/)state\.ckpt$": "seconds trained so far",
+    r"(^|/)analysis/method_costs\.csv$|(^|/)fig_quality_against_cost\.(csv|png|svg)$": "seconds of separating",
 }
 
 

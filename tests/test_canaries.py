@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,6 +136,7 @@ def short_prints(monkeypatch):
 )
 def test_a_planted_fault_is_caught(fault, evidence):
     found = try_fault(fault, evidence)
+    assert tempfile.gettempdir() not in found["saw"]  # or two runs would write different files
     if fault.mistake == "one training under the names of two rows":
         assert (found["caught"], found["saw"]) == ("nothing to spoil", "there is no second run of another row")
     else:

@@ -52,7 +52,8 @@ def try_fault(fault: Fault, evidence: Evidence) -> dict[str, Any]:
                 result = run_check(fault.canary, spoiled)
         except NothingToSpoilError as reason:
             return about | {"caught": NOTHING, "saw": str(reason)}
-    return about | {"caught": MISSED if result.passed else CAUGHT, "saw": result.complaint}
+    saw = result.complaint.replace(folder, "(a spoiled copy)")  # the same words whatever the scratch folder is called
+    return about | {"caught": MISSED if result.passed else CAUGHT, "saw": saw}
 
 
 def looks_at(fault: Fault) -> str:

@@ -43,6 +43,7 @@ CHAOTIC = "not compared on another machine: "
 # The first line that fits is used.
 TOLERANCES = (
     Tolerance("tab_table6_cost", "", "seconds|threads|device", "duration"),
+    Tolerance("tab_baselines_cost|fig_quality_against_cost", "", "^(low|high)$|seconds|minutes", "duration"),
     Tolerance("tab_training_run", "^(time|speed)$", "", "duration"),
     Tolerance("tab_training_speed", "", "^(steps|score)", "number", 0.5, True, "steps to reach a score"),
     Tolerance("tab_parameters|tab_data_card|fig_data_card", "", "", "number", 1e-3, True, "made without training"),
