@@ -76,7 +76,7 @@ class Plus(nn.Module):
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
-        self.join = nn.Conv2d(2, 1, 1)
+        self.join = nn.Conv2d(2, 1, 1, bias=False)  # batch norm follows
         self.unet = UNet(channels, 1, 0)
 
     def forward(self, own: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:

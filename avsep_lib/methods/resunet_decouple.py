@@ -86,9 +86,7 @@ class ResUNetDecouple(Unconditional):
         self.down = nn.ModuleList(stack(n_in, n_out, blocks) for n_in, n_out in zip((1, *channels), channels))
         bottom = channels[-1]
         self.centre = nn.Sequential(*(stack(bottom, bottom, blocks) for _ in range(options.resunet_centre)))
-        self.up = nn.ModuleList(
-            Up(n_below, n_out, blocks) for n_out, n_below in zip(channels, (*channels[1:], bottom))
-        )
+        self.up = nn.ModuleList(Up(n_below, n_out, blocks) for n_out, n_below in zip(channels, (*channels[1:], bottom)))
         self.after = stack(channels[0], channels[0], blocks)
         self.out = nn.Conv2d(channels[0], MAPS * self.n_outputs, 1)
         with torch.no_grad():
