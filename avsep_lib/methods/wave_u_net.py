@@ -13,7 +13,7 @@ Initial weights are the library's.
 References
 ----------
 Stoller, Ewert, Dixon, "Wave-U-Net: a multi-scale neural network for end-to-end audio source separation", ISMIR 2018,
-doi:10.5281/zenodo.1492417.
+doi:10.48550/arXiv.1806.03185.
 """
 
 from __future__ import annotations
