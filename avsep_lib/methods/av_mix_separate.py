@@ -11,8 +11,9 @@ numbers.
 
 Ours: whole frames in place of detected objects, no consistency loss (which makes the difference to co-separation);
 the suite's warped spectrograms and U-Net (log magnitudes, interpolation and convolution in place of transposed
-convolution), ratios clamped to [0, 1], every time-frequency point with the same weight; the trunk starts from random
-weights unless ``model.backbone_weights`` names some. The mixture is encoded once, whatever the number of sources.
+convolution), ratios clamped to [0, 1]; the suite's weight of time-frequency points (the released command asks for a
+weighted loss on log-frequency spectrograms); random weights of the trunk. The mixture is encoded once, whatever the
+number of sources.
 
 References
 ----------
@@ -28,7 +29,7 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-from avsep_lib.audio import ratio_target
+from avsep_lib.audio import loss_weight, ratio_target
 from avsep_lib.methods.network import Conditions, MaskNetwork
 from avsep_lib.models.unet import UNet
 from avsep_lib.models.upconv import folded_upconv
@@ -55,7 +56,7 @@ class PictureNetwork(nn.Module):
         super().__init__()
         resnet = torchvision.models.resnet18(weights=None)
         self.features = nn.Sequential(*list(resnet.children())[:-2])
-        self.reduce = nn.Sequential(nn.Conv2d(512, n_channels, 1), nn.BatchNorm2d(n_channels), nn.ReLU())
+        self.reduce = nn.Sequential(nn.Conv2d(512, n_channels, 1, bias=False), nn.BatchNorm2d(n_channels), nn.ReLU())
         side = -(-frame_size // STRIDE)  # convolutions round up
         self.head = nn.Linear(n_channels * side**2, n_out)
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
@@ -91,10 +92,10 @@ class AVMixSeparate(MaskNetwork):
         return torch.sigmoid(logits)
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """``separation``: mean absolute difference from the ratio masks."""
+        """``separation``: weighted mean absolute difference from the ratio masks."""
         target = ratio_target(batch["sources"], batch["mixture"])
         masks = self.masks(torch.log(batch["mixture"]), batch["frames"]).to(target)
-        return {"separation": (masks - target).abs().mean()}
+        return {"separation": (loss_weight(batch["mixture"]) * (masks - target).abs()).mean()}
 
 
 NETWORK = AVMixSeparate

@@ -12,18 +12,20 @@ one input map of two, the log magnitude of what the Minus network gives to the s
 
 Ours:
 
-- A removal is binary (mask > 0.5, as at test): each time-frequency point is left or was removed. The Minus network
-  answers for points that are left, the Plus network for those that were removed, and one loss, the suite's weighted
-  binary cross-entropy on binary masks, trains both.
+- The whole computation is in shares of the mixture's magnitude. A turn leaves the share c, the product of (1 - mask) of
+  all turns before; a source's mask is c m + (1 - c) p with m from the Minus and p from the Plus network.
 - In training, the turns follow the true energies, so that each turn's target is known; at test they follow the
   predicted ones. What was removed are the network's own predictions also in training, made with the running statistics
   of batch norm, as at test. One pass then takes the states of all turns together, which therefore share their
   statistics. No gradient flows through a removal.
+- The loss of the final masks (`separation`) and that of the masks of sources still waiting, which compete for the turn
+  and would otherwise never be trained (`waiting`), both the suite's weighted binary cross-entropy on binary masks; for
+  `waiting`, a point counts as much as is left of it.
 - The suite's warped spectrograms; n turns for n pictures, not until the rest is quiet.
 
 References
 ----------
-Xu, Dai, Lin, "Recursive visual sound separation using Minus-Plus net", ICCV 2019, doi:10.1109/ICCV.2019.00097.
+Xu, Dai, Lin, "Recursive visual sound separation using Minus-Plus net", ICCV 2019, doi:10.48550/arXiv.1908.11602.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from avsep_lib.audio import LOG_FLOOR
+from avsep_lib.audio import LOG_FLOOR, binary_target, loss_weight
 from avsep_lib.losses import bce_binary
 from avsep_lib.methods.network import Conditions, MaskNetwork
 from avsep_lib.models.unet import UNet, initialise
@@ -44,6 +46,7 @@ from avsep_lib.settings import RunConfig
 from avsep_lib.training_data import Batch
 
 EMPTY = math.log(LOG_FLOOR)  # log magnitude of a point without sound
+SURE = 1e-6  # masks nearer to 0 or 1 are not told apart
 
 
 def unet_logits(unet: UNet, log_magnitude: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -76,7 +79,7 @@ class Plus(nn.Module):
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
-        self.join = nn.Conv2d(2, 1, 1)
+        self.join = nn.Conv2d(2, 1, 1, bias=False)  # batch norm follows
         self.unet = UNet(channels, 1, 0)
 
     def forward(self, own: torch.Tensor, removed: torch.Tensor) -> torch.Tensor:
@@ -98,64 +101,91 @@ class MPNet(MaskNetwork):
         self.plus = Plus(model.channels[: options.plus_levels])
 
     def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """``separation``: weighted binary cross-entropy of the masks after both networks, in the order of true energies."""
+        """``separation``: cross-entropy of the masks after both networks; ``waiting``: of the Minus network's masks of
+        sources before their turn.
+        """
         sources, mixture = batch["sources"], batch["mixture"]
         order = sources.square().mean(dim=(-2, -1)).argsort(dim=1, descending=True, stable=True)
         sources, images = _take(sources, order), _take(batch["images"], order)
         log_magnitude = torch.log(mixture[:, 0])
-        logits = self._logits(log_magnitude, self._removals(log_magnitude, images), images)
-        return {"separation": bce_binary(logits.to(sources), sources, mixture)}
+        left = self._removals(log_magnitude, images)
+        minus = self._minus_of_all(log_magnitude, left, images)
+        own = minus.diagonal(dim1=1, dim2=2).movedim(-1, 1)
+        logits = self._joined(log_magnitude, left, own)
+        terms = {"separation": bce_binary(logits.to(sources), sources, mixture)}
+        return terms | {"waiting": waiting_loss(minus.to(sources), left, sources, mixture)}
 
     def masks(self, log_magnitude: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
         """Masks (B, n, R, T) for embeddings (B, n, embedding_dim), in their order."""
         log_magnitude = log_magnitude[:, 0]
-        order, left = self._turns(log_magnitude, conditions)
-        logits = self._logits(log_magnitude, left, _take(conditions, order))
-        return torch.sigmoid(_take(logits, order.argsort(dim=1)))
+        order, left, minus = self._turns(log_magnitude, conditions)
+        return torch.sigmoid(_take(self._joined(log_magnitude, left, minus), order.argsort(dim=1)))
 
-    def _logits(self, log_magnitude: torch.Tensor, left: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-        """Logits (B, n, R, T) of sources in the order of their turns: Minus where sound is left, Plus elsewhere."""
-        n, mixtures = left.shape[1], log_magnitude[:, None]
-        states = _only(mixtures, left)
-        minus = self.minus(states.flatten(0, 1), images.flatten(0, 1)[:, None]).view_as(states)
-        if n == 1:
+    def _minus_of_all(self, log_magnitude: torch.Tensor, left: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        """Minus logits (B, turn, source, R, T) from what is left at each turn, log shares (B, turn, R, T)."""
+        n, states = left.shape[1], _share(log_magnitude[:, None], left)
+        return self.minus(states.flatten(0, 1), images.repeat_interleave(n, dim=0)).unflatten(0, (-1, n))
+
+    def _joined(self, log_magnitude: torch.Tensor, left: torch.Tensor, minus: torch.Tensor) -> torch.Tensor:
+        """Logits of the masks of both networks; all are (B, turn, R, T), `left` log shares."""
+        if left.shape[1] == 1:
             return minus
-        own = _only(mixtures, left & (minus > 0))[:, 1:]  # the first turn finds nothing removed
-        plus = self.plus(own.flatten(0, 1), _only(mixtures, ~left)[:, 1:].flatten(0, 1)).view_as(own)
-        return torch.cat([minus[:, :1], torch.where(left[:, 1:], minus[:, 1:], plus)], dim=1)
+        later, of_later = left[:, 1:], minus[:, 1:]  # the first turn finds nothing removed
+        own = _share(log_magnitude[:, None], later + F.logsigmoid(of_later.detach()))
+        gone = 1 - later.exp()
+        removed = _share(log_magnitude[:, None], gone.clamp_min(LOG_FLOOR).log())
+        plus = self.plus(own.flatten(0, 1), removed.flatten(0, 1)).view_as(own)
+        masks = later.exp() * torch.sigmoid(of_later) + gone * torch.sigmoid(plus)
+        return torch.cat([minus[:, :1], torch.logit(masks, eps=SURE)], dim=1)
 
     @torch.no_grad()
     def _removals(self, log_magnitude: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-        """Which points are left (B, n, R, T) at each turn, the turns being in the order of the pictures."""
-        left, turns = torch.ones_like(log_magnitude, dtype=torch.bool), []
+        """Log of the shares that are left (B, n, R, T) at each turn, the turns being in the order of the pictures."""
+        turns = [torch.zeros_like(log_magnitude)]
         training = self.minus.training
         self.minus.eval()
-        for image in images.unbind(dim=1):
-            turns.append(left)
-            if len(turns) < images.shape[1]:
-                left = left & (self.minus(_only(log_magnitude, left), image[:, None])[:, 0] <= 0)
+        for image in images[:, :-1].unbind(dim=1):
+            logits = self.minus(_share(log_magnitude, turns[-1]), image[:, None])[:, 0]
+            turns.append(turns[-1] + F.logsigmoid(-logits))
         self.minus.train(training)
         return torch.stack(turns, dim=1)
 
-    def _turns(self, log_magnitude: torch.Tensor, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Whose turn it is (B, n), by predicted energy, and which points are left then (B, n, R, T)."""
-        left, waiting = torch.ones_like(log_magnitude, dtype=torch.bool), torch.ones_like(images[..., 0])
-        order, turns = [], []
+    def _turns(
+        self, log_magnitude: torch.Tensor, images: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """By predicted energy: whose turn it is (B, n), log shares left then and the Minus logits, (B, n, R, T)."""
+        left, waiting = torch.zeros_like(log_magnitude), torch.ones_like(images[..., 0])
+        order, turns, minus = [], [], []
         for _ in range(images.shape[1]):
-            logits = self.minus(_only(log_magnitude, left), images)
-            heard = torch.sigmoid(logits) * (torch.exp(log_magnitude) * left)[:, None]
-            energy = heard.square().mean(dim=(-2, -1)).masked_fill(waiting == 0, -1)
-            chosen = energy.argmax(dim=1, keepdim=True)
-            order.append(chosen)
+            state = _share(log_magnitude, left)
+            logits = self.minus(state, images)
+            energy = (torch.sigmoid(logits) * state.exp()[:, None]).square().mean(dim=(-2, -1))
+            order.append(energy.masked_fill(waiting == 0, -1).argmax(dim=1, keepdim=True))
             turns.append(left)
-            waiting = waiting.scatter(1, chosen, 0)
-            left = left & (_take(logits, chosen)[:, 0] <= 0)
-        return torch.cat(order, dim=1), torch.stack(turns, dim=1)
+            minus.append(_take(logits, order[-1])[:, 0])
+            waiting = waiting.scatter(1, order[-1], 0)
+            left = left + F.logsigmoid(-minus[-1])
+        return torch.cat(order, dim=1), torch.stack(turns, dim=1), torch.stack(minus, dim=1)
 
 
-def _only(log_magnitude: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """The log magnitude where `points`, elsewhere silence."""
-    return torch.where(points, log_magnitude, EMPTY)
+def waiting_loss(
+    logits: torch.Tensor, left: torch.Tensor, sources: torch.Tensor, mixture: torch.Tensor
+) -> torch.Tensor:
+    """Cross-entropy of logits (B, turn, source, R, T) of sources after their turn's own, all in the order of turns.
+
+    Mean over pairs of a turn and a source that waits, 0 without any; `left` (B, turn, R, T) are log shares.
+    """
+    turn, source = torch.triu_indices(logits.shape[1], logits.shape[1], 1, device=logits.device)
+    if len(turn) == 0:
+        return logits.new_zeros(())
+    weight = loss_weight(mixture) * left[:, turn].exp()
+    target = binary_target(sources, mixture)[:, source]
+    return F.binary_cross_entropy_with_logits(logits[:, turn, source], target, weight=weight)
+
+
+def _share(log_magnitude: torch.Tensor, log_share: torch.Tensor) -> torch.Tensor:
+    """The log magnitude of a share of each point, not below that of silence."""
+    return (log_magnitude + log_share).clamp_min(EMPTY)
 
 
 def _take(values: torch.Tensor, order: torch.Tensor) -> torch.Tensor:

@@ -11,14 +11,14 @@ blocks down (48), 4 such stacks at the bottom (32), 6 transposed convolutions an
 1x1 convolution (1) behind them. The defaults have exactly these (`n_layers`).
 
 Ours, for mixtures of n sources of any kind: one network with 4 n_outputs maps and permutation-invariant training (the
-original trains one network per instrument on 44.1 kHz stereo, without an additive term of silent sources to learn);
-pooling halves time and frequency on all levels; maps are padded with zeros to what the levels need and cut back. The
-rotation starts near none (its bias), from which training is much shorter than from random phases.
+original has one network per instrument, for stereo at 44.1 kHz); pooling halves time and frequency on all levels; maps
+are padded with zeros to what the levels need and cut back. The rotation starts near none (its bias), so that training
+starts in the mixture's phase.
 
 References
 ----------
 Kong, Cao, Liu, Choi, Wang, "Decoupling magnitude and phase estimation with deep ResUNet for music source separation",
-ISMIR 2021, doi:10.5281/zenodo.5624492.
+ISMIR 2021, doi:10.48550/arXiv.2109.05418.
 """
 
 from __future__ import annotations

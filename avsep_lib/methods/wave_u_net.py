@@ -13,10 +13,12 @@ Initial weights are the library's.
 References
 ----------
 Stoller, Ewert, Dixon, "Wave-U-Net: a multi-scale neural network for end-to-end audio source separation", ISMIR 2018,
-doi:10.5281/zenodo.1492417.
+doi:10.48550/arXiv.1806.03185.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import torch
 import torch.nn.functional as F
@@ -47,7 +49,7 @@ class WaveUNet(Unconditional):
             _convolution(n_in, n_out, options.down_kernel) for n_in, n_out in zip([1, *widths], widths)
         )
         self.up = nn.ModuleList(
-            _convolution(n_below + n_skip, n_skip, options.up_kernel) for n_skip, n_below in zip(widths, widths[1:])
+            _convolution(n_below + n_skip, n_skip, options.up_kernel) for n_skip, n_below in itertools.pairwise(widths)
         )
         self.out = nn.Conv1d(widths[0] + 1, options.n_outputs - 1, 1)
 
