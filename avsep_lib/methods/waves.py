@@ -14,9 +14,9 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from torchmetrics.functional.audio import permutation_invariant_training
 
 from avsep_lib.errors import DataError
+from avsep_lib.losses import permutation_invariant
 from avsep_lib.methods.network import Conditions, WaveNetwork
 from avsep_lib.training_data import Batch
 
@@ -33,7 +33,7 @@ def mse(estimate: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
     return (estimate - source).square().mean(dim=-1)
 
 
-def permutation_invariant(estimates: torch.Tensor, sources: torch.Tensor, distance: Distance) -> torch.Tensor:
+def best_assignment(estimates: torch.Tensor, sources: torch.Tensor, distance: Distance) -> torch.Tensor:
     """Mean distance under the best assignment of outputs to sources, which each mixture has for itself.
 
     Parameters
@@ -55,7 +55,11 @@ def permutation_invariant(estimates: torch.Tensor, sources: torch.Tensor, distan
             f"{sources.shape[1]}"
         )
     sources = F.pad(sources, (0, 0, 0, spare))
-    return permutation_invariant_training(estimates.to(sources), sources, distance, eval_func="min")[0].mean()
+    pairs = [
+        torch.stack([distance(estimate, source) for source in sources.unbind(1)], dim=-1)
+        for estimate in estimates.to(sources).unbind(1)
+    ]
+    return permutation_invariant(torch.stack(pairs, dim=1)).mean()
 
 
 class Unconditional(WaveNetwork):
@@ -74,7 +78,7 @@ class Unconditional(WaveNetwork):
         sources = batch["waveforms"]
         estimates = self.estimates(sources.sum(dim=1))
         targets = sources[..., : estimates.shape[-1]]
-        return {"separation": permutation_invariant(estimates, targets, type(self).distance)}
+        return {"separation": best_assignment(estimates, targets, type(self).distance)}
 
     def separate(self, waveform: torch.Tensor, conditions: torch.Tensor | None = None) -> torch.Tensor:
         """Mixtures (B, n_samples) to estimates (B, m, n_output) in [-1, 1]; `conditions` are not read."""
