@@ -6,7 +6,8 @@ features, and methods that read sound or films, need ``--clips DIR``, the decode
 nothing (`avsep_lib.methods.settings.UNTRAINED`) leaves its configuration and no weights.
 With ``--devices N``, N processes share each batch (`avsep_lib.parallel`); the first of them writes the files.
 A killed job resumes from ``state.ckpt`` (weights, optimiser, random states, position in the data) and ends with the
-same weights as an undisturbed one. Needs torch, numpy, scipy, safetensors and Fabric, nothing else.
+same weights as an undisturbed one. The family needs torch, numpy, scipy, safetensors and Fabric, nothing else; methods with a
+ResNet need torchvision, SGN scikit-learn (for its measures).
 
 The test split is never read here.
 """

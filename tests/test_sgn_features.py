@@ -35,7 +35,7 @@ def saved(folder: Path, classes: tuple[str, ...] = CLASSES, audio: AudioSettings
     run = RunConfig("sgn-s0", 0, False, audio, model, TrainingSettings(steps=1, batch_size=4), "sgn", options)
     network = SGN(run, classes)
     network.presence(torch.randn(2, 1, 32, 32))
-    metadata = {"config": canonical_json(to_dict(run)), "classes": json.dumps(list(classes))}
+    metadata = {"config": canonical_json(to_dict(run) | {"classes": list(classes)})}
     save_file(network.state_dict(), folder / "model.safetensors", metadata)
     return folder / "model.safetensors", network.eval()
 
@@ -109,7 +109,7 @@ def test_foreign_checkpoints_classes_and_rates_are_refused(data, tmp_path):
     with pytest.raises(DataError, match=r"audio\.sample_rate is 8000"):
         write_features(model, data / "clips", tmp_path / "out")
     run = method_config("rpca")
-    save_file({"x": torch.zeros(1)}, model, {"config": canonical_json(to_dict(run)), "classes": "[]"})
+    save_file({"x": torch.zeros(1)}, model, {"config": canonical_json(to_dict(run))})
     with pytest.raises(WeightsError, match="is of method rpca"):
         sgn_features.load_sgn(model)
     assert not (tmp_path / "out").exists()
