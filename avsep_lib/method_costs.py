@@ -35,8 +35,12 @@ QUARTILES = (25, 75)  # of the timed mixtures: how much one differs from the nex
 
 def parameters_of(method: MaskMethod) -> int:
     """Numbers that were learnt; 0 for a method that learns nothing."""
-    network = getattr(method, "model", None) or getattr(method, "network", None)
+    network = _network(method)
     return 0 if network is None else sum(p.numel() for p in network.parameters())
+
+
+def _network(method: MaskMethod) -> torch.nn.Module | None:
+    return getattr(method, "model", None) or getattr(method, "network", None)
 
 
 def multiply_adds(method: MaskMethod, item: MixtureItem, queries: list[Query]) -> float:
@@ -46,8 +50,15 @@ def multiply_adds(method: MaskMethod, item: MixtureItem, queries: list[Query]) -
     """
     if parameters_of(method) == 0:
         return float("nan")
-    with FlopCounterMode(display=False) as counter:
-        method.estimate(item.waveform, queries)
+    for parameter in _network(method).parameters():
+        parameter.requires_grad_(False)  # the counter would hook gradients that a separation does not have
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # one fused operation, which the counter does not know
+    try:
+        with FlopCounterMode(display=False) as counter:
+            method.estimate(item.waveform, queries)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
     return counter.get_total_flops() / 2 / (len(item.waveform) / method.sample_rate)
 
 
