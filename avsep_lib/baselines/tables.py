@@ -18,7 +18,7 @@ from avsep_lib.plots.style import label_of
 from avsep_lib.stats import mixture_means
 from avsep_lib.tables.comparable import comparable
 from avsep_lib.tables.inputs import load_scores, rows_here, runs_of
-from avsep_lib.tables.names import FLOOR, REFERENCES, in_table_order
+from avsep_lib.tables.names import CEILING, FLOOR, in_table_order
 from avsep_lib.tables.text import MISSING, UNVERIFIED, interval_column, with_interval
 from avsep_lib.workflow import load_plan
 
@@ -120,28 +120,32 @@ def by_number(
     DataFrame
         `n_sources`, `method`, `gain`, `low`, `high`, `n_mixtures`, `ceiling` (gain of the ideal mask there).
     """
-    methods = set(larger["method"]) if len(larger) else set()
-    tables = []
-    for scores in (pairs[pairs["method"].isin(methods)], larger):
-        if scores.empty:
-            continue
-        sources = scores.groupby("mixture_id")["source"].transform("nunique")
-        for n, of_n in scores.groupby(sources):
-            tables.append(_gains(of_n, mask, resampling).assign(n_sources=n))
     columns = ["n_sources", "method", "gain", "low", "high", "n_mixtures", "ceiling"]
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+    if not len(larger):
+        return pd.DataFrame(columns=columns)
+    both = pd.concat([pairs[pairs["method"].isin(set(larger["method"]))], larger], ignore_index=True)
+    data = comparable(both, mask)
+    tables = [
+        gains_of(of_n, data.mask, resampling).assign(n_sources=n)
+        for n, of_n in data.scores.groupby(numbers_of_sources(data.scores))
+    ]
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
-def _gains(scores: pd.DataFrame, mask: str, resampling: Resampling) -> pd.DataFrame:
-    data = comparable(scores, mask)
+def numbers_of_sources(scores: pd.DataFrame) -> pd.Series:
+    """Of each row's mixture."""
+    return scores.groupby("mixture_id")["source"].transform("nunique")
+
+
+def gains_of(scores: pd.DataFrame, mask: str, resampling: Resampling, metric: str = GAIN) -> pd.DataFrame:
+    """Mean of each row over mixtures that all rows share, with its interval; NaN where there are too few for one."""
     rows = []
-    for method, matrix in mixture_means(data.scores, GAIN).items():
+    for method, matrix in mixture_means(scores, metric).items():
         found = interval_over_mixtures(matrix.to_numpy().mean(axis=0), resampling)
         rows.append((method, found.mean, found.low, found.high, found.n))
     table = pd.DataFrame(rows, columns=["method", "gain", "low", "high", "n_mixtures"]).set_index("method")
     table = table.loc[in_table_order(table.index)].reset_index()
-    ceilings = table.loc[table["method"].isin(REFERENCES) & (table["method"] != FLOOR), "gain"]
-    return table.assign(ceiling=ceilings.max())
+    return table.assign(ceiling=table.loc[table["method"] == CEILING[mask], "gain"].max())
 
 
 def by_number_text(table: pd.DataFrame) -> pd.DataFrame:

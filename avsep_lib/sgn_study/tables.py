@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from avsep_lib.baselines.tables import GAIN, by_number_text
+from avsep_lib.baselines.tables import by_number_text, gains_of, numbers_of_sources
 from avsep_lib.config import Profile, load_profile, profile_runs
+from avsep_lib.errors import DataError
 from avsep_lib.inputs import require
-from avsep_lib.intervals import DEFAULT_RESAMPLING, Resampling, interval_over_mixtures
+from avsep_lib.intervals import DEFAULT_RESAMPLING, Resampling
 from avsep_lib.plots.style import label_of
 from avsep_lib.published import published_sgn_path, published_table
-from avsep_lib.stats import mixture_means
-from avsep_lib.tables.comparable import comparable
+from avsep_lib.tables.comparable import Comparable, comparable
 from avsep_lib.tables.inputs import load_scores, rows_here
 from avsep_lib.tables.names import REFERENCES, in_table_order
 from avsep_lib.tables.text import MISSING, with_interval
@@ -133,9 +133,12 @@ def universal(files: list[Path], mask: str, resampling: Resampling = DEFAULT_RES
     if not files:
         return pd.DataFrame(columns=columns)
     scores = load_scores(files)
-    sources = scores.groupby("mixture_id")["source"].transform("nunique")
-    tables = [_alone(of_n, mask) if n == 1 else _of_several(of_n, mask, resampling).assign(n_sources=n)
-              for n, of_n in scores.groupby(sources)]  # fmt: skip
+    sources = numbers_of_sources(scores)
+    tables = [_alone(scores[sources == 1], mask)]
+    try:
+        tables += _of_several(comparable(scores[sources > 1], mask), resampling)
+    except DataError as reason:  # too few test mixtures, or a row that separates none: there is nothing to compare
+        print(f"mixtures of several sources: {reason}")
     return pd.concat(tables, ignore_index=True).reindex(columns=columns)
 
 
@@ -145,16 +148,14 @@ def _alone(scores: pd.DataFrame, mask: str) -> pd.DataFrame:
     return table.assign(n_sources=1)
 
 
-def _of_several(scores: pd.DataFrame, mask: str, resampling: Resampling) -> pd.DataFrame:
-    data = comparable(scores, mask)
-    sdr, gains = mixture_means(data.scores, "sdr_db"), mixture_means(data.scores, GAIN)
-    rows = []
-    for method in in_table_order(sdr):
-        of_sdr, of_gain = (interval_over_mixtures(v[method].to_numpy().mean(axis=0), resampling) for v in (sdr, gains))
-        rows.append((method, of_sdr.mean, of_sdr.low, of_sdr.high, of_gain.mean, of_gain.low, of_gain.high, of_sdr.n))
-    columns = ["method", "sdr", "sdr_low", "sdr_high", "gain", "low", "high", "n_mixtures"]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.assign(ceiling=table.loc[table["method"].isin(REFERENCES), "gain"].max())
+def _of_several(data: Comparable, resampling: Resampling) -> list[pd.DataFrame]:
+    tables = []
+    for n, of_n in data.scores.groupby(numbers_of_sources(data.scores)):
+        names = {"gain": "sdr", "low": "sdr_low", "high": "sdr_high"}
+        sdr = gains_of(of_n, data.mask, resampling, "sdr_db").rename(columns=names)
+        gains = gains_of(of_n, data.mask, resampling)
+        tables.append(sdr.drop(columns=["ceiling", "n_mixtures"]).merge(gains, on="method").assign(n_sources=n))
+    return tables
 
 
 def universal_text(table: pd.DataFrame) -> pd.DataFrame:
