@@ -15,6 +15,7 @@ from avsep_lib.canaries.sources import silent_binary_estimates
 from avsep_lib.files import sha256_file
 
 ITEM = ["mixture_id", "source"]
+UNCUT = ("soft", "none")  # one row per source, of masks that are not binarised or of no mask
 MASK_TYPES = (frozenset({"soft", "binary"}), frozenset({"none"}))
 NUMBERS = [*METRICS, "mixture_sdr_db", "mixture_si_sdr_db"]
 
@@ -60,7 +61,7 @@ def counted_twice(evidence: Evidence) -> list[Finding]:
     same = [
         f"{name}: {' = '.join(sorted(ids))}"
         for name, rows in everyone(evidence).items()
-        for ids in _same_numbers(rows[rows["mask"] == "soft"])
+        for ids in _same_numbers(rows[rows["mask"].isin(UNCUT)])
     ]
     return [
         none_of("sources scored twice", twice),
@@ -90,7 +91,7 @@ def reshuffled_pairs(evidence: Evidence) -> list[Finding]:
     moved = [
         name
         for name, rows in everyone(evidence).items()
-        if rows[rows["mask"] == "soft"].mixture_id.drop_duplicates().tolist() not in (order, [])
+        if rows[rows["mask"].isin(UNCUT)].mixture_id.drop_duplicates().tolist() not in (order, [])
     ]
     partners = test.groupby("mixture_id", sort=False).clip_id.apply(list)
     other = [
