@@ -209,11 +209,13 @@ def test_a_dataset_without_larger_mixtures_says_so(scores):
         ({"first_loss": 0.10, "last_loss": 0.0999, "last_val": -1.0}, "hardly moved"),
         ({"first_loss": 0.10, "last_loss": 0.08, "last_val": 1.0}, "still getting better"),
         ({"first_loss": 0.10, "last_loss": 0.02, "last_val": -1.2}, "did not come nearer"),
+        ({"first_loss": 0.10, "last_loss": 0.12, "last_val": -1.2}, "loss rose"),
+        ({"first_loss": -3.5, "last_loss": -3.1, "last_val": -1.2}, "loss rose"),
         ({"first_loss": 0.10, "last_loss": np.nan, "last_val": -1.2}, "not finite"),
     ],
 )
 def test_a_row_that_is_not_above_the_mixture_has_a_diagnosis(summary, row, words):
-    learnt = pd.DataFrame([{"method": "late", "first_val": -1.0, "best_val": 0.0} | row])
+    learnt = pd.DataFrame([{"method": "late", "run_id": "late-s0", "first_val": -1.0, "best_val": 0.0} | row])
     floors = pd.DataFrame({"candidate": ["late", "hier"], "found": ["inconclusive", "higher"]})
     (line,) = baselines.diagnosis(summary, learnt, floors).to_dict("records")
     assert words in line["what happened"]
@@ -279,6 +281,7 @@ def test_ablations_of_sgn_stand_beside_the_papers(scores):
     assert third.loc["SGN", study.PAPER] == "5.20 / 10.81 / 10.67"
     assert third.loc["SGN, neither tokens nor grouping", study.PAPER] == "1.51 / 5.92 / 6.21"
     assert third.loc["SGN, tokens only", "source"] == "not trained in this profile"
+    assert third.loc["SGN, tokens only", study.PAPER] == "4.57 / 8.36 / 9.55"
     assert "SGN, hard assignment" not in third.index
     fourth = study.ablation_text(shown, found, 4, 3).set_index("row")
     assert fourth.loc["SGN, hard assignment (depth 3)", study.PAPER] == "3.25 / 6.53 / 6.36"

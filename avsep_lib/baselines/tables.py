@@ -124,12 +124,9 @@ def by_number(
     if not len(larger):
         return pd.DataFrame(columns=columns)
     both = pd.concat([pairs[pairs["method"].isin(set(larger["method"]))], larger], ignore_index=True)
-    data = comparable(both, mask)
-    tables = [
-        gains_of(of_n, data.mask, resampling).assign(n_sources=n)
-        for n, of_n in data.scores.groupby(numbers_of_sources(data.scores))
-    ]
-    return pd.concat(tables, ignore_index=True)[columns]
+    tables = [gains_of(of_n, mask, resampling) for _, of_n in both.groupby(numbers_of_sources(both))]
+    found = [table for table in tables if len(table)]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
 
 def numbers_of_sources(scores: pd.DataFrame) -> pd.Series:
@@ -137,15 +134,26 @@ def numbers_of_sources(scores: pd.DataFrame) -> pd.Series:
     return scores.groupby("mixture_id")["source"].transform("nunique")
 
 
-def gains_of(scores: pd.DataFrame, mask: str, resampling: Resampling, metric: str = GAIN) -> pd.DataFrame:
-    """Mean of each row over mixtures that all rows share, with its interval; NaN where there are too few for one."""
+def gains_of(
+    scores: pd.DataFrame, mask: str, resampling: Resampling = DEFAULT_RESAMPLING, metric: str = GAIN
+) -> pd.DataFrame:
+    """Mean of each row over the mixtures of one size that all rows share, with its interval.
+
+    Empty, and the reason printed, where nothing can be compared: too few test mixtures, or none that all rows separate.
+    """
+    n = int(numbers_of_sources(scores).iloc[0])
+    try:
+        data = comparable(scores, mask)
+    except DataError as reason:
+        print(f"mixtures of {n} sources: {reason}")
+        return pd.DataFrame()
     rows = []
-    for method, matrix in mixture_means(scores, metric).items():
+    for method, matrix in mixture_means(data.scores, metric).items():
         found = interval_over_mixtures(matrix.to_numpy().mean(axis=0), resampling)
         rows.append((method, found.mean, found.low, found.high, found.n))
     table = pd.DataFrame(rows, columns=["method", "gain", "low", "high", "n_mixtures"]).set_index("method")
     table = table.loc[in_table_order(table.index)].reset_index()
-    return table.assign(ceiling=table.loc[table["method"] == CEILING[mask], "gain"].max())
+    return table.assign(n_sources=n, ceiling=table.loc[table["method"] == CEILING[mask], "gain"].max())
 
 
 def by_number_text(table: pd.DataFrame) -> pd.DataFrame:
@@ -214,13 +222,16 @@ def diagnosis(summary: pd.DataFrame, learnt: pd.DataFrame, floors: pd.DataFrame)
         elif row.last_val - row.first_val > 1.0:
             words = "it was still getting better when the steps ran out"
         elif abs(fell) < 0.02:
-            words = "its loss hardly moved: the recipe's learning rate is too small for so few steps"
+            words = "its loss hardly moved: the learning rate is too small for so few steps"
+        elif fell < 0:
+            words = "its loss rose from the first part of the training to the last"
         else:
             words = "its loss fell, and its estimates did not come nearer to the sources on validation mixtures"
         sdr = with_interval(*summary.set_index("method").loc[row.method, ["sdr_db", "sdr_db_low", "sdr_db_high"]])
         lines.append(
             {
                 "row": label_of(row.method),
+                "run": row.run_id,
                 "SDR (dB)": sdr,
                 "loss, first to last part": f"{row.first_loss:.3f} to {row.last_loss:.3f}",
                 "validation SI-SDR (dB)": f"{row.first_val:.2f} to {row.last_val:.2f}",

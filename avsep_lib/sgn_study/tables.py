@@ -10,12 +10,10 @@ import pandas as pd
 
 from avsep_lib.baselines.tables import by_number_text, gains_of, numbers_of_sources
 from avsep_lib.config import Profile, load_profile, profile_runs
-from avsep_lib.errors import DataError
 from avsep_lib.inputs import require
 from avsep_lib.intervals import DEFAULT_RESAMPLING, Resampling
 from avsep_lib.plots.style import label_of
 from avsep_lib.published import published_sgn_path, published_table
-from avsep_lib.tables.comparable import Comparable, comparable
 from avsep_lib.tables.inputs import load_scores, rows_here
 from avsep_lib.tables.names import REFERENCES, in_table_order
 from avsep_lib.tables.text import MISSING, with_interval
@@ -72,7 +70,8 @@ def ablation_text(shown: pd.DataFrame, summary: pd.DataFrame, number: int, depth
         table["row"] = [f"{label_of(m)} (depth {depth})" if m in (ROW, "sgn_hard") else label_of(m) for m in methods]
     absent = [label_of(row) for row in names if row not in set(methods)]
     if absent:
-        lines = pd.DataFrame({"row": absent, "source": "not trained in this profile"})
+        printed_cells = [cells[names[row]] for row in names if row not in set(methods)]
+        lines = pd.DataFrame({"row": absent, "source": "not trained in this profile", PAPER: printed_cells})
         table = pd.concat([table, lines], ignore_index=True)
     return table.fillna(MISSING)
 
@@ -134,12 +133,11 @@ def universal(files: list[Path], mask: str, resampling: Resampling = DEFAULT_RES
         return pd.DataFrame(columns=columns)
     scores = load_scores(files)
     sources = numbers_of_sources(scores)
-    tables = [_alone(scores[sources == 1], mask)]
-    try:
-        tables += _of_several(comparable(scores[sources > 1], mask), resampling)
-    except DataError as reason:  # too few test mixtures, or a row that separates none: there is nothing to compare
-        print(f"mixtures of several sources: {reason}")
-    return pd.concat(tables, ignore_index=True).reindex(columns=columns)
+    tables = [
+        _alone(of_n, mask) if n == 1 else _of_several(of_n, mask, resampling) for n, of_n in scores.groupby(sources)
+    ]
+    found = [table for table in tables if len(table)]
+    return pd.concat(found, ignore_index=True).reindex(columns=columns) if found else pd.DataFrame(columns=columns)
 
 
 def _alone(scores: pd.DataFrame, mask: str) -> pd.DataFrame:
@@ -148,14 +146,13 @@ def _alone(scores: pd.DataFrame, mask: str) -> pd.DataFrame:
     return table.assign(n_sources=1)
 
 
-def _of_several(data: Comparable, resampling: Resampling) -> list[pd.DataFrame]:
-    tables = []
-    for n, of_n in data.scores.groupby(numbers_of_sources(data.scores)):
-        names = {"gain": "sdr", "low": "sdr_low", "high": "sdr_high"}
-        sdr = gains_of(of_n, data.mask, resampling, "sdr_db").rename(columns=names)
-        gains = gains_of(of_n, data.mask, resampling)
-        tables.append(sdr.drop(columns=["ceiling", "n_mixtures"]).merge(gains, on="method").assign(n_sources=n))
-    return tables
+def _of_several(scores: pd.DataFrame, mask: str, resampling: Resampling) -> pd.DataFrame:
+    gains = gains_of(scores, mask, resampling)
+    if gains.empty:
+        return gains
+    names = {"gain": "sdr", "low": "sdr_low", "high": "sdr_high"}
+    sdr = gains_of(scores, mask, resampling, "sdr_db").rename(columns=names)
+    return sdr[["method", *names.values()]].merge(gains, on="method")
 
 
 def universal_text(table: pd.DataFrame) -> pd.DataFrame:
