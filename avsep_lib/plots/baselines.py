@@ -41,7 +41,7 @@ def quality_against_cost(figure: Figure, summary: pd.DataFrame, costs: pd.DataFr
     axes = figure.subplots(1, 2, sharey=True)
     for ax, (column, label) in zip(axes, COSTS.items()):
         _scatter(ax, table[table[column] > 0], means, column, metric)
-        ax.set_xscale("log")
+        _decades(ax)
         ax.set_xlabel(label)
         _floor(ax, means, metric)
         quiet_axis(ax, "both")
@@ -63,6 +63,17 @@ def _scatter(ax: Axes, table: pd.DataFrame, means: pd.DataFrame, column: str, me
         if np.isfinite([low, high]).all():
             ax.plot([x, x], [low, high], color=color, lw=1.2, alpha=0.6, zorder=2)
         ax.scatter([x], [y], marker=mark, s=34, color=color, ec="white", lw=0.6, zorder=3)
+
+
+def _decades(ax: Axes) -> None:
+    """A logarithmic axis with plain numbers at 1, 2 and 5."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.margins(x=0.12)
 
 
 def _floor(ax: Axes, means: pd.DataFrame, metric: str) -> None:
@@ -136,21 +147,24 @@ def localisation(figure: Figure, maps: Sequence[tuple[str, np.ndarray, np.ndarra
     maps : sequence of (title, frame, energy)
         Frame uint8 (H, W, 3); energy (h, w) in [0, 1], from `SoundOfPixels.localisation`.
     """
+    if not maps:
+        figure.text(0.5, 0.5, "no network that sees pixels is trained in this profile", ha="center", color=TEXT)
+        return figure
     axes = figure.subplots(2, len(maps), squeeze=False)
-    highest = max(float(energy.max()) for _, _, energy in maps)
+    lowest, highest = (pick([float(pick(energy.ravel())) for _, _, energy in maps]) for pick in (min, max))
     for (title, frame, energy), top, below in zip(maps, *axes):
         height, width = frame.shape[:2]
         top.imshow(frame)
-        top.set_title(title, fontsize=8)
-        below.imshow(frame.mean(axis=-1), cmap="gray", alpha=0.55)
+        top.set_title(title.replace(": ", "\n"), fontsize=8)
         drawn = below.imshow(
-            energy, cmap="magma", alpha=0.6, vmin=0, vmax=highest, extent=(0, width, height, 0), interpolation="nearest"
+            energy, cmap="magma", vmin=lowest, vmax=highest, extent=(0, width, height, 0), interpolation="nearest"
         )
+        below.imshow(frame.mean(axis=-1), cmap="gray", alpha=0.25)
         for ax in (top, below):
             ax.set_xticks([])
             ax.set_yticks([])
     axes[0, 0].set_ylabel("frame")
     axes[1, 0].set_ylabel("asked for")
-    bar = figure.colorbar(drawn, ax=list(axes[1]), fraction=0.03, pad=0.01)
+    bar = figure.colorbar(drawn, ax=axes, fraction=0.03, pad=0.02)
     bar.set_label("share of the mixture's energy", fontsize=8)
     return figure

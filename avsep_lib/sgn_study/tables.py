@@ -188,8 +188,8 @@ def unit(rows: np.ndarray) -> np.ndarray:
 def feature_clouds(features: object) -> dict[str, np.ndarray]:
     """Unit vectors of `avsep_lib.sgn_features.SGNFeatures` as `avsep_lib.tsne` takes them, (1, clips, dimensions)."""
     return {
-        "grouped feature of the own class": unit(features.grouped)[None],
-        "presence of all classes": unit(features.presence - features.presence.mean(axis=0))[None],
+        "grouped feature (of the own class)": unit(features.grouped)[None],
+        "presence (of all classes)": unit(features.presence - features.presence.mean(axis=0))[None],
         "U-Net bottleneck": unit(features.bottleneck)[None],
     }
 
