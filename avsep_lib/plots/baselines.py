@@ -11,7 +11,7 @@ import pandas as pd
 from avsep_lib.baselines.facts import TOLD, told_of
 from avsep_lib.plots.labels import place_labels
 from avsep_lib.plots.style import OKABE_ITO, TEXT, label_of, metric_label, quiet_axis
-from avsep_lib.tables.names import CEILING, FLOOR, REFERENCES
+from avsep_lib.tables.names import CEILING, FLOOR, in_table_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,16 +98,21 @@ def _legend(figure: Figure, methods: Sequence[str]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=7.5, frameon=False)
 
 
-def more_sources(ax: Axes, table: pd.DataFrame, shown: Sequence[str] | None = None) -> Axes:
-    """SDR improvement over the number of sources: one line per row, intervals, the ideal mask above.
+SIZES = (
+    ("o", OKABE_ITO["blue"]),
+    ("s", OKABE_ITO["orange"]),
+    ("^", OKABE_ITO["green"]),
+)  # of mixtures, the smallest first
+
+
+def more_sources(ax: Axes, table: pd.DataFrame) -> Axes:
+    """SDR improvement of each row, one mark per number of sources; the ideal mask in the last line.
 
     Parameters
     ----------
     ax : Axes
     table : DataFrame
         `avsep_lib.baselines.tables.by_number`.
-    shown : sequence of str, optional
-        Rows; by default all but the references.
     """
     if table.empty:
         ax.text(
@@ -115,27 +120,20 @@ def more_sources(ax: Axes, table: pd.DataFrame, shown: Sequence[str] | None = No
         )
         ax.set_axis_off()
         return ax
-    rows = [m for m in table["method"].unique() if m not in REFERENCES and (shown is None or m in shown)]
-    shifts = np.linspace(-0.22, 0.22, max(len(rows), 2))
-    for k, method in enumerate(rows):
-        part = table[table["method"] == method]
-        mark, color = MARKS[told_of(method)]
-        x = part["n_sources"] + shifts[k]
-        ax.vlines(x, part["low"], part["high"], color=color, lw=1.2, alpha=0.6)
-        ax.plot(x, part["gain"], marker=mark, color=color, ms=5, lw=0.6, mec="white", mew=0.5)
-        ax.annotate(
-            label_of(method), (x.iloc[-1], part["gain"].iloc[-1]), (7, 0), textcoords="offset points", fontsize=6.5,
-            va="center", color=TEXT,
-        )  # fmt: skip
-    ax.axhline(0, color="#8C8C8C", lw=0.8, ls="--")
-    ceilings = table.groupby("n_sources")["ceiling"].first()
-    words = ", ".join(f"{n}: {value:.1f} dB" for n, value in ceilings.items())
-    ax.set_title(f"ideal mask by number of sources: {words}", fontsize=8, fontweight="normal", loc="right")
-    ax.set_xticks(sorted(table["n_sources"].unique()))
-    ax.set_xlim(table["n_sources"].min() - 0.4, table["n_sources"].max() + 1.3)
-    ax.set_xlabel("sources in the mixture")
-    ax.set_ylabel(metric_label("sdri_db"))
-    return quiet_axis(ax, "y")
+    rows = in_table_order(set(table["method"]) - {FLOOR})
+    sizes = sorted(table["n_sources"].unique())
+    shifts = np.linspace(-0.25, 0.25, len(sizes)) if len(sizes) > 1 else [0.0]
+    for n, shift, (mark, color) in zip(sizes, shifts, SIZES):
+        part = table[(table["n_sources"] == n) & table["method"].isin(rows)]
+        y = np.array([rows.index(method) for method in part["method"]]) + shift
+        ax.hlines(y, part["low"], part["high"], color=color, lw=1.6, alpha=0.6)
+        ax.plot(part["gain"], y, ls="", marker=mark, color=color, ms=5, mec="white", mew=0.5, label=f"{n} sources")
+    ax.axvline(0, color="#8C8C8C", lw=0.8, ls="--")
+    ax.set_yticks(range(len(rows)), [label_of(method) for method in rows])
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.set_xlabel(metric_label("sdri_db"))
+    ax.legend(fontsize=8, frameon=False, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3)
+    return quiet_axis(ax, "x")
 
 
 def localisation(figure: Figure, maps: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> Figure:

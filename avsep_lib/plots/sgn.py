@@ -27,6 +27,8 @@ def token_curves(figure: Figure, curves: pd.DataFrame) -> Figure:
     curves : DataFrame
         `avsep_lib.sgn_study.tables.token_curves`.
     """
+    from matplotlib.ticker import MaxNLocator
+
     axes = figure.subplots(1, len(PANELS), sharey=True)
     for ax, (measure, title) in zip(axes, PANELS.items()):
         for (row, part), (mark, color) in zip(curves.groupby("row", sort=False), STYLES * 3):
@@ -34,6 +36,7 @@ def token_curves(figure: Figure, curves: pd.DataFrame) -> Figure:
         ax.set_title(title)
         ax.set_xlabel("training step")
         ax.set_ylim(-0.03, 1.03)
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         quiet_axis(ax, "y")
     axes[0].set_ylabel("presence of classes, validation")
     handles, names = axes[0].get_legend_handles_labels()
