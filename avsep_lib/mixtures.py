@@ -156,7 +156,7 @@ def training_pool(clips: pd.DataFrame, clip_s: float, mixtures: MixtureSettings)
 
 
 def _strangers(rng: np.random.Generator, clips: _Clips, first: int, size: int) -> tuple[int, ...]:
-    """`size` clips, no two of which share a class, from a random order; DataError where there are not so many."""
+    """`size` clips of which no two share a class, the first given; fewer where there are no more such clips."""
     chosen, classes = [first], set(label_list(clips.labels[first]))
     for i in map(int, rng.permutation(len(clips))):
         if len(chosen) == size:
@@ -164,8 +164,6 @@ def _strangers(rng: np.random.Generator, clips: _Clips, first: int, size: int) -
         if classes.isdisjoint(labels := label_list(clips.labels[i])):
             chosen.append(i)
             classes.update(labels)
-    if len(chosen) < size:
-        raise DataError(f"training pool: no {size} clips without a common class; lower most_sources or add classes")
     return tuple(chosen)
 
 
@@ -325,11 +323,13 @@ def build_lists(
     split = {name: group for name, group in store.table.groupby("split")}
     if missing := [name for name in ("train", "val", "test") if name not in split]:
         raise DataError(f"{store.folder}: no clips in split {missing[0]!r}")
-    sizes = None if mixtures.of_pairs else range(mixtures.fewest_sources, mixtures.most_sources + 1)
 
     def evaluated(name: str, seed: int) -> pd.DataFrame:
-        each = None if sizes is None else itertools.cycle(sizes)
-        return evaluation_list(split[name], clip_s, seed, name[0], absent, each)
+        if mixtures.of_pairs:
+            return evaluation_list(split[name], clip_s, seed, name[0], absent)
+        largest = min(mixtures.most_sources, split[name].loc[is_solo(split[name]), "labels"].nunique())
+        sizes = range(min(mixtures.fewest_sources, largest), largest + 1)
+        return evaluation_list(split[name], clip_s, seed, name[0], absent, itertools.cycle(sizes))
 
     lists = {
         "pool": training_pool(split["train"], clip_s, mixtures),
