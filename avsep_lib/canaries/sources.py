@@ -113,7 +113,8 @@ def mask_statistics(found: list[Again]) -> tuple[float, float]:
 
 def silent_binary_estimates(evidence: Evidence) -> list[Finding]:
     """A binary mask may be empty (no bin passes 0.5), but after training not for half of the sources."""
-    binary = {run_id: evidence.scores[run_id].query("mask == 'binary'") for run_id in evidence.runs}
+    family = {run_id: rows for run_id, rows in evidence.scores.items() if run_id in evidence.runs}
+    binary = {run_id: rows[rows["mask"] == "binary"] for run_id, rows in family.items()}
     silent = {run_id: int((rows.status != "ok").sum()) for run_id, rows in binary.items()}
     findings = [noted("silent binary estimates", sum(silent.values()))]
     if trained := [run_id for run_id in binary if evidence.is_trained(run_id)]:
@@ -128,7 +129,8 @@ def zeroed_mask(evidence: Evidence) -> list[Finding]:
         return [noted("runs", 0)]
     statistics = {run_id: mask_statistics(found) for run_id, found in runs_again(evidence).items()}
     emptiest, flattest = (min(statistics, key=lambda r: statistics[r][i]) for i in (0, 1))
-    soft = {run_id: evidence.scores[run_id].query("mask == 'soft'") for run_id in evidence.runs}
+    family = {run_id: rows for run_id, rows in evidence.scores.items() if run_id in evidence.runs}
+    soft = {run_id: rows[rows["mask"] == "soft"] for run_id, rows in family.items()}
     silent = [run_id for run_id, rows in soft.items() for _ in range(int((rows.status != "ok").sum()))]
     absent = [run_id for run_id, rows in soft.items() if not len(rows)]
     findings = [at_least("smallest standard deviation of a soft mask", statistics[flattest][1], FLAT, flattest)]
