@@ -2,7 +2,8 @@
 
 ``python -m avsep_lib.larger_mixtures`` writes ``test3.csv`` and ``test4.csv`` and, last, ``mixtures.json`` with their
 hashes; `avsep_lib.mixtures.read_list` reads them like any list. Clips are the solos of the test split at their centre
-crops, in groups of distinct classes, each clip in at most one group of a list.
+crops, in groups of distinct classes, each clip in at most one group of a list; at most `MOST` groups, since scoring grows
+with the cube of the number of sources.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from avsep_lib.manifest import is_solo
 from avsep_lib.mixtures import LIST_COLUMNS, absent_clips, evaluation_list
 from avsep_lib.settings import AudioSettings, MixtureSettings, from_dict
 
+MOST = 32  # mixtures of a list
+
 
 def larger_lists(
     store: ClipStore, audio: AudioSettings, mixtures: MixtureSettings, absent: pd.DataFrame | None = None
@@ -30,7 +33,7 @@ def larger_lists(
     clip_s = audio.n_samples / audio.sample_rate
     n_classes = test[is_solo(test)].labels.nunique()
     return {
-        list_name(n): evaluation_list(test, clip_s, mixtures.seed + n, f"t{n}-", absent, itertools.repeat(n))
+        list_name(n): evaluation_list(test, clip_s, mixtures.seed + n, f"t{n}-", absent, itertools.repeat(n, MOST))
         if n_classes >= n
         else pd.DataFrame(columns=LIST_COLUMNS)
         for n in SIZES

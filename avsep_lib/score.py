@@ -28,7 +28,7 @@ from avsep_lib.encoders import load_audio_encoder
 from avsep_lib.encoders.base import AudioEncoder
 from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.encoders.store import EmbeddingStore
-from avsep_lib.files import atomic_path, read_json
+from avsep_lib.files import atomic_path
 from avsep_lib.manifest import label_list
 from avsep_lib.methods.base import MaskMethod, Query
 from avsep_lib.methods.learnt import Learnt
@@ -203,13 +203,11 @@ def score_run(
     return score_method(method, queries_for(method, store, images), store, mixtures, which, **names)
 
 
-def score_references(
-    audio: AudioSettings, store: ClipStore, mixtures: Path, which: str | Sequence[str] = "test"
-) -> pd.DataFrame:
+def score_references(audio: AudioSettings, store: ClipStore, mixtures: Path) -> pd.DataFrame:
     """Scores of the floor and the ceilings; they have no seed (-1)."""
     methods = {name: method(audio) for name, method in REFERENCES.items()}
     rows: dict[str, list[dict]] = {name: [] for name in methods}
-    for item in list_items(store, mixtures, audio, which):
+    for item in list_items(store, mixtures, audio, "test"):
         factorised = factorise(item, audio)
         for name, method in methods.items():
             named = {"run_id": name, "method": name, "seed": -1}
@@ -226,7 +224,6 @@ def main() -> None:
     what.add_argument("--references", type=json_argument, help="audio settings as JSON: score floor and ceilings")
     for name in ("clips", "mixtures", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--list", nargs="+", default=["test"], help="which lists of --mixtures; default: test")
     parser.add_argument("--images", type=Path, help="image embeddings (with --model)")
     parser.add_argument("--row", help="table row of the run (with --model)")
     parser.add_argument("--audio-encoder", type=Path, help="folder of the teacher, for runs that hear through it")
@@ -235,18 +232,15 @@ def main() -> None:
     if arguments.model and not arguments.images:
         parser.error("--model needs --images, the embeddings of the clips' frames")
     store = ClipStore.open(arguments.clips)
-    counts = read_json(arguments.mixtures / "mixtures.json", "n_mixtures")["n_mixtures"]
-    lists = [name for name in arguments.list if counts.get(name) != 0]  # a dataset of two classes has no larger mixture
     if arguments.model:
         teacher = None
         if arguments.audio_encoder:
             settings = from_dict(AudioEncoderSettings, arguments.audio_encoder_settings, "audio encoder")
             teacher = load_audio_encoder(settings, arguments.audio_encoder)
         images = EmbeddingStore.open(arguments.images)
-        scores = score_run(arguments.model, store, arguments.mixtures, images, arguments.row, teacher, lists)
+        scores = score_run(arguments.model, store, arguments.mixtures, images, arguments.row, teacher)
     else:
-        audio = from_dict(AudioSettings, arguments.references)
-        scores = score_references(audio, store, arguments.mixtures, lists)
+        scores = score_references(from_dict(AudioSettings, arguments.references), store, arguments.mixtures)
     with atomic_path(arguments.out) as path:
         scores.to_csv(path, index=False, float_format="%.6f")
 

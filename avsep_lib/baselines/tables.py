@@ -20,7 +20,6 @@ from avsep_lib.tables.comparable import comparable
 from avsep_lib.tables.inputs import load_scores, rows_here, runs_of
 from avsep_lib.tables.names import CEILING, FLOOR, in_table_order
 from avsep_lib.tables.text import MISSING, UNVERIFIED, interval_column, with_interval
-from avsep_lib.workflow import load_plan
 
 GAIN = "sdri_db"
 SHOWN = "SDR improvement (dB)"
@@ -89,18 +88,14 @@ def cost_text(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def larger_files(profile: str) -> list[Path]:
-    """Score files of the mixtures of three and four sources."""
-    plan = load_plan(profile)
-    names = [*plan.carried_over(), f"references-{plan.profile.main_dataset}"]
-    return require(profile, *(f"scores_larger/{name}.csv" for name in names))
+    """Scores of the mixtures of three and four sources."""
+    return require(profile, "analysis/scores_larger.csv")
 
 
 def larger_scores(profile: str) -> pd.DataFrame:
-    """All of them in one frame; empty where the dataset has too few classes for a larger mixture."""
-    frames = [pd.read_csv(path, nrows=1) for path in larger_files(profile)]
-    if all(frame.empty for frame in frames):
-        return pd.DataFrame()
-    return load_scores(larger_files(profile))
+    """All of them; empty where the dataset has too few classes for a larger mixture."""
+    (path,) = larger_files(profile)
+    return load_scores([path]) if len(pd.read_csv(path, nrows=1)) else pd.DataFrame()
 
 
 def by_number(

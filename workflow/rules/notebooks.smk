@@ -26,9 +26,7 @@ GROUPS = {
     ],
     "scores": every_run("<results>/scores/{run}.csv"),
     "references": every_audio_key("<results>/scores/references-{key}.csv"),
-    "larger": [] if RECEIVED else [
-        f"<results>/scores_larger/{run}.csv" for run in (*PLAN.carried_over(), f"references-{ANALYSED}")
-    ],
+    "larger": [] if RECEIVED else ["<results>/analysis/scores_larger.csv"],
     "method_costs": [] if RECEIVED else ["<results>/analysis/method_costs.csv"],
     "sgn_features": [] if RECEIVED else [f"<results>/analysis/features-{run}.safetensors" for run in PLAN.sgn_runs()],
     "descriptors": [f"<results>/analysis/descriptors-{ANALYSED}.csv"],

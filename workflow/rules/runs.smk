@@ -112,53 +112,25 @@ rule larger_mixtures:
 
 
 rule score_larger:
-    # A model that was trained on pairs, on mixtures of more.
+    # Models that were trained on pairs, on mixtures of more; all of them at once, beside floor and ceilings.
     input:
-        model="<results>/runs/{run}/model.safetensors",
-        clips=lambda w: f"<results>/data/{PLAN.audio_key(w.run)}/clips/clips.json",
-        mixtures=data_of_run("larger/mixtures.json"),
-        images=lambda w: f"<results>/data/{PLAN.runs[w.run].dataset}/embeddings/images.safetensors",
-        library=modules("avsep_lib.score"),
-        method=method_of_run,
+        models=lambda w: [f"<results>/runs/{run}/model.safetensors" for run in PLAN.carried_over()],
+        clips=f"<results>/data/{ANALYSED}/clips/clips.json",
+        mixtures=f"<results>/data/{ANALYSED}/larger/mixtures.json",
+        images=f"<results>/data/{ANALYSED}/embeddings/images.safetensors",
+        library=modules("avsep_lib.score_larger"),
+        methods=lambda w: sorted({path for run in PLAN.carried_over() for path in method_files(run)}),
         environment=ENVIRONMENT,
     output:
-        "<results>/scores_larger/{run}.csv",
+        "<results>/analysis/scores_larger.csv",
     params:
-        clips=lambda w, input: Path(input.clips).parent,
-        mixtures=lambda w, input: Path(input.mixtures).parent,
-        row=lambda w: PLAN.runs[w.run].row,
-        lists=" ".join(LARGER_LISTS),
+        profile=PLAN.profile.name,
+        runs=PLAN.carried_over(),
     log:
-        "<logs>/score_larger/{run}.log",
+        "<logs>/analysis/scores_larger.log",
     threads: 1
     resources:
-        gpu=GPU,
         mem_mb=memory("score"),
-        runtime=minutes("score"),
+        runtime=minutes("latents"),
     shell:
-        "logged {log} python -m avsep_lib.score --model {input.model} --clips {params.clips}"
-        " --mixtures {params.mixtures} --list {params.lists} --images {input.images} --row {params.row} --out {output}"
-
-
-rule references_larger:
-    input:
-        clips="<results>/data/{key}/clips/clips.json",
-        mixtures="<results>/data/{key}/larger/mixtures.json",
-        library=modules("avsep_lib.score"),
-        environment=ENVIRONMENT,
-    output:
-        "<results>/scores_larger/references-{key}.csv",
-    params:
-        audio=lambda w: PLAN.audio_json(w.key),
-        clips=lambda w, input: Path(input.clips).parent,
-        mixtures=lambda w, input: Path(input.mixtures).parent,
-        lists=" ".join(LARGER_LISTS),
-    log:
-        "<logs>/references_larger/{key}.log",
-    threads: 1
-    resources:
-        mem_mb=memory("references"),
-        runtime=minutes("references"),
-    shell:
-        "logged {log} python -m avsep_lib.score --references {params.audio:q} --clips {params.clips}"
-        " --mixtures {params.mixtures} --list {params.lists} --out {output}"
+        "logged {log} python -m avsep_lib.score_larger --profile {params.profile} --out {output}"
