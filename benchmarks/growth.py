@@ -38,7 +38,7 @@ CLASSES = ["flute", "trumpet", "tuba", "xylophone"]
 STAGES = {
     "dataset": "preparation", "clips": "preparation", "embed": "preparation", "sanity": "preparation",
     "mixtures": "preparation", "features": "training set", "train": "one epoch of training", "encoder": "encoders",
-    "score": "evaluation", "references": "evaluation", "analysis": "evaluation",
+    "score": "evaluation", "references": "evaluation", "analysis": "evaluation", "larger_mixtures": "preparation",
     "notebooks": "report", "canaries": "report", "selftest": "report", "report": "report",
 }  # fmt: skip
 # Three rows of the grid: those that notebooks name.
@@ -51,6 +51,8 @@ LEFT_OUT = [
     "middle_align*",
     "late_align*",
     "hier-s0",
+    *("rpca-*", "nmf*", "sop-*", "early-*", "nit-*", "label-*", "pit-*", "mixit-*", "mixpit-*", "wave_u_net-*"),
+    *("resunet-*", "mp_net-*", "av_mix-*", "sgn*"),
 ]
 COLUMNS = ["factor", "repeat", "clips", "stage", "job", "cpu_s", "wall_s", "resident_mib", "anonymous_mib"]
 ACCOUNT = """

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy import stats as scipy_stats
+from scipy.optimize import linear_sum_assignment
 
 from avsep_lib import audio, common_set, comparisons, intervals, losses, metrics, signals, stats, tsne
 from avsep_lib import training_speed as speed
@@ -343,6 +344,13 @@ def training_losses():
         },
         {"bce": entropy.mean(), "l1": np.abs(p * x - s).mean(), "alignment": 1 - cosine.mean()},
     )
+
+
+@case("losses.permutation_invariant", against="scipy's Hungarian algorithm")
+def permutations():
+    pairwise = np.abs(rough(45, 6)).reshape(5, 3, 3)
+    best = [item[linear_sum_assignment(item)].mean() for item in pairwise]
+    return {"least": losses.permutation_invariant(torch.from_numpy(pairwise))}, {"least": np.array(best)}
 
 
 @case(
