@@ -77,6 +77,16 @@ def test_a_collapsed_row_is_left_out_by_name_and_hides_no_other(scores, data):
     assert text.separation_text(after.reset_index()).set_index("row").loc["Middle", "source"] == text.LEFT_OUT
 
 
+def test_a_row_that_costs_too_many_mixtures_is_left_out_first():
+    scores = synthetic_scores(silent=30)  # of 88, in one seed of middle
+    everyone = tables.comparable(scores, "binary")
+    assert (everyone.left_out, everyone.scores["mixture_id"].nunique()) == ((), 58)
+    fewer = tables.comparable(scores, "binary", 0.25)
+    assert (fewer.left_out, fewer.scores["mixture_id"].nunique()) == (("middle",), 88)
+    assert fewer.counts.loc["middle", "n_silent"] == 60
+    assert tables.comparable(scores, "binary", 0.4).left_out == ()
+
+
 def test_nothing_to_compare_is_an_error(scores):
     with pytest.raises(DataError, match="fewer than 3 mixtures"):
         tables.comparable(scores[scores["mixture_id"] < "t00002"], "binary")

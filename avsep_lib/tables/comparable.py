@@ -40,11 +40,12 @@ class Comparable:
     left_out: tuple[str, ...] = ()
 
 
-def comparable(scores: pd.DataFrame, mask: str) -> Comparable:
+def comparable(scores: pd.DataFrame, mask: str, most_lost: float = 1.0) -> Comparable:
     """One mask type, with the ceiling of that type, on the mixtures that every row separated (finite SDR).
 
     A row that leaves no common set (an untrained model whose outputs are silent) is taken out and named, the costliest
-    first, so that it cannot hide the others.
+    first, so that it cannot hide the others; so is, before, a row that alone would cost more than the share `most_lost`
+    of the mixtures.
 
     Raises
     ------
@@ -55,7 +56,9 @@ def comparable(scores: pd.DataFrame, mask: str) -> Comparable:
     scores = select_mask(scores[~scores["method"].isin(other)], mask)
     counts = admission_counts(scores, METRICS)
     counts = counts.loc[in_table_order(counts.index)]
-    left_out: list[str] = []
+    most = most_lost * scores["mixture_id"].nunique()
+    costs = counts["n_mixtures_lost"].drop(index=list(REFERENCES), errors="ignore")
+    left_out: list[str] = list(costs.index[costs > most])
     while True:
         kept = scores[~scores["method"].isin(left_out)]
         common = common_mixtures(kept, METRICS[:1])

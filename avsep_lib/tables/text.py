@@ -23,7 +23,7 @@ FOOTNOTE = (
 )
 NOT_HERE = "not in this profile"
 UNVERIFIED = "after the original paper, details unverified"
-COMPUTED, QUOTED, LEFT_OUT = "computed here", "quoted, not computed here", "left out: no common mixtures"
+COMPUTED, QUOTED, LEFT_OUT = "computed here", "quoted, not computed here", "left out: too few common mixtures"
 
 
 def with_interval(mean: float, low: float = math.nan, high: float = math.nan, sign: str = "") -> str:
