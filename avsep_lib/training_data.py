@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -294,7 +294,7 @@ def open_inputs(config: RunConfig, features: Path, clips: Path | None = None, wo
     if "films" in pool.names.values():
         options, val_crops = config.options, Crops(pool.crops.store, val, config)
         val["films"] = val_crops.films(range(len(val["clip"])), options.n_frames, options.frame_stride)
-    classes = tuple(json.loads(_metadata(paths[0]).get("classes", "[]")))
+    classes = tuple(_about(paths[0]).get("classes", []))
     return Inputs(pool, val, tuple(map(sha256_file, paths)), classes)
 
 
@@ -342,14 +342,18 @@ def _check_shape(config: RunConfig, found: tuple[int, ...]) -> None:
 
 
 def features_metadata(store: ClipStore, audio: AudioSettings, classes: Sequence[str]) -> dict[str, str]:
-    """Metadata of a features file: what its table of crops describes, so that other clips are not taken for them."""
+    """Metadata of a features file: what its table of crops describes, and what the columns of its labels mean.
+
+    One entry only: the format's writer puts several in an order that changes from run to run.
+    """
     made_from = {"audio": to_dict(audio), "clips": sha256_file(store.folder / "clips.csv")}
-    return {"made_from": canonical_json(made_from), "classes": canonical_json(list(classes))}
+    return {"features": canonical_json({"made_from": made_from, "classes": list(classes)})}
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def _about(path: Path) -> dict[str, Any]:
+    """What `features_metadata` wrote; empty where nothing was."""
     with safe_open(path, framework="pt") as file:
-        return file.metadata() or {}
+        return json.loads((file.metadata() or {}).get("features", "{}"))
 
 
 def _crops(config: RunConfig, path: Path, tensors: dict[str, torch.Tensor], clips: Path | None) -> Crops:
@@ -358,7 +362,8 @@ def _crops(config: RunConfig, path: Path, tensors: dict[str, torch.Tensor], clip
     if clips is None:
         raise DataError(f"{path} does not hold all that run {config.run_id} reads; name the clips with --clips")
     store = ClipStore.open(clips)
-    if _metadata(path).get("made_from") != features_metadata(store, config.audio, ())["made_from"]:
+    expected = json.loads(features_metadata(store, config.audio, ())["features"])
+    if _about(path).get("made_from") != expected["made_from"]:
         raise DataError(
             f"run {config.run_id}: {path} was made from other clips than {clips}, or with other audio settings; "
             "delete it and run `make figures`"
