@@ -127,6 +127,10 @@ def score_item(
     stacked = np.stack([*estimates.values(), baseline])
     scores, si = factorised.bss_eval(stacked), si_sdr(references, stacked)
     labels = [store.row(clip_id).labels for clip_id in item.rows.clip_id]
+    with np.errstate(
+        invalid="ignore"
+    ):  # one source alone: its mixture is infinitely good, and nothing improves on that
+        sdri, si_sdri = scores.sdr_db - scores.sdr_db[-1], si - si[-1]
     rows = []
     for k, mask in enumerate(estimates):
         for i, source in enumerate(item.rows.itertuples()):
@@ -143,8 +147,8 @@ def score_item(
                     "si_sdr_db": si[k, i],
                     "mixture_sdr_db": scores.sdr_db[-1, i],
                     "mixture_si_sdr_db": si[-1, i],
-                    "sdri_db": scores.sdr_db[k, i] - scores.sdr_db[-1, i],
-                    "si_sdri_db": si[k, i] - si[-1, i],
+                    "sdri_db": sdri[k, i],
+                    "si_sdri_db": si_sdri[k, i],
                     "status": "silent_estimate" if np.isnan(values["sdr_db"]) else "ok",
                 }
             )

@@ -18,6 +18,7 @@ from PIL import Image
 from avsep_lib.canaries import CHECKS
 from avsep_lib.canaries.faults import FAULTS
 from avsep_lib.paths import project_root
+from avsep_lib.tables.names import NOT_BOUNDED
 from avsep_lib.workflow import artifact_files, load_plan
 
 MINUTES = 30  # far above the promise in the README; a hang, not a slow machine, ends here
@@ -146,10 +147,12 @@ def test_scores_are_complete_and_ordered(smoke):
     assert {f"{name}.csv" for names in files.values() for name in names} == {path.name for path in folder.glob("*.csv")}
     for names in files.values():
         scores = pd.concat(pd.read_csv(folder / f"{name}.csv") for name in names)
-        assert (scores.groupby(["run_id", "mask"]).size() == 2 * scores.mixture_id.nunique()).all()
-        means = scores[scores["mask"] == "binary"].groupby("method").sdr_db.mean()
+        items = scores[["mixture_id", "source"]].drop_duplicates()
+        assert (scores.groupby(["run_id", "mask"]).size() == len(items)).all()
+        several = scores[scores.groupby("mixture_id").source.transform("nunique") > 1]  # one alone is infinitely good
+        means = several[several["mask"] == "binary"].groupby("method").sdr_db.mean()
         assert means["ideal_binary"] > means["mixture"] + 5
-        assert means.drop(["ideal_binary", "ideal_ratio"]).max() < means["ideal_binary"]
+        assert means.drop(["ideal_binary", "ideal_ratio", *NOT_BOUNDED], errors="ignore").max() < means["ideal_binary"]
 
 
 @pytest.mark.slow

@@ -24,6 +24,8 @@ OTHER_METHODS = (
     *("mp_net", "av_mix", "sop", "early", "nit"),
     *("label", "sgn"),
 )
+# Rows with masks on the linear grid, or with none: the ideal mask of the warped grid is no ceiling of theirs.
+NOT_BOUNDED = ("rpca", "nmf", "nmf_mfcc", "universal_nmf", "wave_u_net", "resunet")
 # Made from the original paper for n-source mix-and-separate; the tables that quote them give no details.
 AFTER_THE_ORIGINAL = ("wave_u_net", "resunet", "mp_net", "av_mix")
 # The paper's separation tables: the place of its dataset (`avsep_lib.inputs.dataset_of`), rows.
