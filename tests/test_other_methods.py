@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from avsep_lib.larger_mixtures import larger_lists, write_larger_lists
 from avsep_lib.methods.base import Query
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.methods.learnt import Learnt
+from avsep_lib.methods.references import Mixture
 from avsep_lib.methods.registry import load_method
 from avsep_lib.methods.settings import FIXED_OUTPUTS, METHOD_SETTINGS, NEEDS_CLIPS, UNTRAINED
 from avsep_lib.mixtures import read_list
@@ -139,6 +141,17 @@ def test_more_sources_are_separated_without_another_training(bench, trained, tmp
 
 def score_run_on(run, store, images, mixtures, lists):
     return score.score_run(run / "model.safetensors", store, mixtures, images, "nmf", None, lists)
+
+
+def test_one_source_alone_is_scored_without_a_warning(bench):
+    store, _, data = bench
+    audio = configured("pit").audio
+    item = next(score.list_items(store, data / "mixtures", audio, "test"))
+    alone = dataclasses.replace(item, rows=item.rows.iloc[:1], waveform=item.sources[0], sources=item.sources[:1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rows = score.score_item(Mixture(audio), [Query("none")], alone, store)
+    assert all(row["mixture_sdr_db"] == np.inf and np.isnan(row["sdri_db"]) for row in rows)
 
 
 def test_sgd_moves_by_momentum_and_shares_and_its_schedule(bench, tmp_path):
