@@ -19,13 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from avsep_lib.cli import run_main
 from avsep_lib.clips import ClipStore
-from avsep_lib.config import load_profile
 from avsep_lib.encoders.store import EmbeddingStore
 from avsep_lib.files import atomic_path
 from avsep_lib.methods.base import MaskMethod, Query
-from avsep_lib.methods.registry import load_method
-from avsep_lib.paths import checked_name, data_root, results_root
+from avsep_lib.paths import checked_name, data_root
 from avsep_lib.score import MixtureItem, list_items, queries_for
+from avsep_lib.score_larger import opened
 from avsep_lib.workflow import load_plan
 
 COLUMNS = ["run_id", "method", "parameters", "multiply_adds_per_s", "seconds_per_minute", "low", "high", "n"]
@@ -103,14 +102,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     plan = load_plan(checked_name(arguments.profile, "--profile"))
-    profile = load_profile(arguments.profile)
-    dataset = profile.main_dataset
-    data = data_root(profile.name, dataset)
+    profile = plan.profile
+    data = data_root(profile.name, profile.main_dataset)
     store, images = ClipStore.open(data / "clips"), EmbeddingStore.open(data / "embeddings" / "images.safetensors")
-    methods = {
-        run_id: (plan.runs[run_id].row, load_method(results_root(profile.name) / "runs" / run_id / "model.safetensors"))
-        for run_id in plan.costed()
-    }
+    methods = {run_id: (plan.runs[run_id].row, method) for run_id, method in opened(plan, plan.costed()).items()}
     every = list(list_items(store, data / "mixtures", profile.audio, "test"))
     asked = {run_id: queries_for(method, store, images) for run_id, (_, method) in methods.items()}
     torch.set_num_threads(1)  # one core for everyone, whatever a method could make of more

@@ -113,7 +113,7 @@ def partnerless_duets(clips: pd.DataFrame) -> list[str]:
 
 
 def training_pool(clips: pd.DataFrame, clip_s: float, mixtures: MixtureSettings) -> pd.DataFrame:
-    """A seeded pool of two-source training mixtures.
+    """A seeded pool of training mixtures, of two sources unless the settings say otherwise.
 
     Parameters
     ----------

@@ -23,9 +23,15 @@ from avsep_lib.methods.references import REFERENCES
 from avsep_lib.methods.registry import load_method
 from avsep_lib.paths import checked_name, data_root, results_root
 from avsep_lib.score import COLUMNS, MixtureItem, factorise, list_items, oracle_queries, queries_for, score_item
-from avsep_lib.workflow import load_plan
+from avsep_lib.workflow import Plan, load_plan
 
 Asked = tuple[dict[str, object], MaskMethod, Callable[[MixtureItem], list[Query]]]  # names, method, its queries
+
+
+def opened(plan: Plan, run_ids: list[str]) -> dict[str, MaskMethod]:
+    """Trained runs of a plan, ready to separate, by id."""
+    folder = results_root(plan.profile.name) / "runs"
+    return {run_id: load_method(folder / run_id / "model.safetensors") for run_id in run_ids}
 
 
 def score_together(methods: list[Asked], store: ClipStore, mixtures: Path, lists: list[str]) -> pd.DataFrame:
@@ -60,9 +66,8 @@ def main() -> None:
     data = data_root(plan.profile.name, plan.profile.main_dataset)
     store, images = ClipStore.open(data / "clips"), EmbeddingStore.open(data / "embeddings" / "images.safetensors")
     methods: list[Asked] = []
-    for run_id in plan.carried_over():
+    for run_id, method in opened(plan, plan.carried_over()).items():
         run = plan.runs[run_id]
-        method = load_method(results_root(plan.profile.name) / "runs" / run_id / "model.safetensors")
         names = {"run_id": run_id, "method": run.row, "seed": run.seed}
         methods.append((names, method, queries_for(method, store, images)))
     for name, reference in REFERENCES.items():

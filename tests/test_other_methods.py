@@ -23,8 +23,8 @@ from avsep_lib.methods.base import Query
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.methods.learnt import Learnt
 from avsep_lib.methods.references import Mixture
-from avsep_lib.methods.registry import load_method
-from avsep_lib.methods.settings import FIXED_OUTPUTS, METHOD_SETTINGS, NEEDS_CLIPS, UNTRAINED
+from avsep_lib.methods.registry import closed_form_class, load_method, network_class
+from avsep_lib.methods.settings import FIXED_OUTPUTS, METHOD_SETTINGS, NEEDS_CLIPS, UNTRAINED, method_module
 from avsep_lib.mixtures import read_list
 from avsep_lib.score_larger import score_together
 from avsep_lib.settings import AudioSettings, MixtureSettings, ModelSettings, RunConfig, TrainingSettings, to_dict
@@ -211,6 +211,9 @@ def test_the_familys_loader_refuses_other_methods(trained):
 def test_every_method_has_a_row_and_a_file():
     rows = {run.method for run in load_runs()}
     assert rows == set(METHOD_SETTINGS)
+    for method in OTHERS:
+        made = closed_form_class(method) if method in UNTRAINED else network_class(method)
+        assert made.__module__ == method_module(method)
 
 
 def test_fields_of_methods_clash_with_no_section():
