@@ -103,7 +103,7 @@ rule sgn_features:
         "<logs>/analysis/features-{run}.log",
     threads: 1
     resources:
-        mem_mb=memory("score"),
-        runtime=minutes("score"),
+        mem_mb=memory("sgn_features"),
+        runtime=minutes("sgn_features"),
     shell:
         "logged {log} python -m avsep_lib.sgn_features --model {input.model} --clips {params.clips} --out {output}"

@@ -104,8 +104,8 @@ rule larger_mixtures:
     log:
         "<logs>/larger_mixtures/{key}.log",
     resources:
-        mem_mb=memory("mixtures"),
-        runtime=minutes("mixtures"),
+        mem_mb=memory("larger_mixtures"),
+        runtime=minutes("larger_mixtures"),
     shell:
         "logged {log} python -m avsep_lib.larger_mixtures --settings {params.settings:q} --audio {params.audio:q}"
         " --clips {params.clips} {params.audit} --out {params.folder}"
@@ -130,7 +130,7 @@ rule score_larger:
         "<logs>/analysis/scores_larger.log",
     threads: 1
     resources:
-        mem_mb=memory("score"),
-        runtime=minutes("latents"),
+        mem_mb=memory("score_larger"),
+        runtime=minutes("score_larger"),
     shell:
         "logged {log} python -m avsep_lib.score_larger --profile {params.profile} --out {output}"
