@@ -41,7 +41,7 @@ READS = {
     "12_explorer": ("dataset", "scores", "references", "runs", "clips", "mixtures", "embeddings"),
     "13_baselines": (
         *("scores", "references", "runs", "clips", "mixtures", "embeddings", "published"),
-        *("larger", "method_costs"),
+        *("larger", "method_costs", "naming"),
     ),
     "14_sgn": ("scores", "references", "runs", "published_sgn", "larger", "sgn_features"),
 }

@@ -27,7 +27,7 @@ from avsep_lib.workflow import READS, artifact_files, load_plan, notebook_artifa
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("avsep_lib", "config", "notebooks", "paper", "workflow", "requirements.lock")
 RULES = {"dataset", "clips", "encoder", "embed", "sanity", "mixtures", "features", "train", "score", "references"} | {
-    "larger_mixtures", "score_larger", "method_costs", "sgn_features",
+    "larger_mixtures", "score_larger", "method_costs", "naming", "sgn_features",
     "descriptors", "latents", "probe", "canaries", "selftest", "report", "publish", "all", *(f"notebook_{stem}" for stem in READS)
 }  # fmt: skip
 # Rules that no separator and no score depends on, and the module behind each.

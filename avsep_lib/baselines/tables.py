@@ -85,6 +85,51 @@ def cost_text(table: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+# --- naming -------------------------------------------------------------------------------------------------------------
+
+
+def naming_files(profile: str) -> list[Path]:
+    """``naming.csv``; DataError names the command that makes it."""
+    return require(profile, "analysis/naming.csv")
+
+
+def naming(profile: str, resampling: Resampling = DEFAULT_RESAMPLING) -> pd.DataFrame:
+    """SI-SDR improvement of rows that the truth names: with the best of all ways to name, and with the median way.
+
+    Returns
+    -------
+    DataFrame
+        `method`, `n_outputs`, `n_ways`, `n` (mixtures), and `best`, `median` (dB), each with ``_low`` and ``_high``;
+        empty where the profile has no such row.
+    """
+    (path,) = naming_files(profile)
+    table, lines = pd.read_csv(path), []
+    for method in in_table_order(table["method"].unique()):
+        rows = table[table["method"] == method]
+        line = {"method": method, "n_outputs": rows["n_outputs"].max(), "n_ways": rows["n_ways"].max(), "n": len(rows)}
+        for name in ("best", "median"):
+            found = interval_over_mixtures(rows[f"{name}_db"].to_numpy(), resampling)
+            line |= {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def naming_text(table: pd.DataFrame) -> pd.DataFrame:
+    """For readers."""
+    if table.empty:
+        return pd.DataFrame({"row": ["this profile has no row whose outputs the true sources name"]})
+    return pd.DataFrame(
+        {
+            "row": table["method"].map(label_of),
+            "outputs": table["n_outputs"].map(str),
+            "ways to name them": table["n_ways"].map(str),
+            "named by the truth (dB)": interval_column(table, "best", "best_low", "best_high", sign="+"),
+            "the median way (dB)": interval_column(table, "median", "median_low", "median_high", sign="+"),
+            "mixtures": table["n"].map(str),
+        }
+    )
+
+
 # --- more sources -------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ NEEDS = {
     "features": "features and a network",
     "larger": "scores of larger mixtures",
     "method_costs": "networks to time",
+    "naming": "networks whose outputs can be named",
     "sgn_features": "an SGN",
 }
 FITTED_HERE = "probe"  # rule

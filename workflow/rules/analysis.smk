@@ -89,6 +89,31 @@ rule method_costs:
         "logged {log} python -m avsep_lib.method_costs --profile {params.profile} --out {output}"
 
 
+rule naming:
+    # What it is worth that true sources name outputs.
+    input:
+        models=lambda w: [f"<results>/runs/{run}/model.safetensors" for run in PLAN.costed()],
+        clips=f"<results>/data/{ANALYSED}/clips/clips.json",
+        mixtures=f"<results>/data/{ANALYSED}/mixtures/mixtures.json",
+        images=f"<results>/data/{ANALYSED}/embeddings/images.safetensors",
+        library=modules("avsep_lib.naming"),
+        methods=lambda w: sorted({path for run in PLAN.costed() for path in method_files(run)}),
+        environment=ENVIRONMENT,
+    output:
+        "<results>/analysis/naming.csv",
+    params:
+        profile=PLAN.profile.name,
+        runs=PLAN.costed(),
+    log:
+        "<logs>/analysis/naming.log",
+    threads: 1
+    resources:
+        mem_mb=memory("naming"),
+        runtime=minutes("naming"),
+    shell:
+        "logged {log} python -m avsep_lib.naming --profile {params.profile} --out {output}"
+
+
 rule sgn_features:
     input:
         model="<results>/runs/{run}/model.safetensors",

@@ -28,6 +28,7 @@ GROUPS = {
     "references": every_audio_key("<results>/scores/references-{key}.csv"),
     "larger": [] if RECEIVED else ["<results>/analysis/scores_larger.csv"],
     "method_costs": [] if RECEIVED else ["<results>/analysis/method_costs.csv"],
+    "naming": [] if RECEIVED else ["<results>/analysis/naming.csv"],
     "sgn_features": [] if RECEIVED else [f"<results>/analysis/features-{run}.safetensors" for run in PLAN.sgn_runs()],
     "descriptors": [f"<results>/analysis/descriptors-{ANALYSED}.csv"],
     "latents": [f"<results>/analysis/latents-{ANALYSED}.safetensors"],

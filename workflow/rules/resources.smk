@@ -17,6 +17,7 @@ MEASURED = {
     "references": (660, 10),
     "descriptors": (345, 45),
     "method_costs": (1480, 60),
+    "naming": (1480, 40),
     "sgn_features": (1120, 10),
     "latents": (1480, 40),
     "probe": (630, 65),
