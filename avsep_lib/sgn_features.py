@@ -71,7 +71,7 @@ class SGNFeatures:
                 header = json.loads(file.metadata()["sgn_features"])
                 vectors = {name: file.get_tensor(name) for name in VECTORS}
             items, classes = pd.DataFrame(header["items"])[["item", "label", "video"]], tuple(header["classes"])
-            _check(items, classes, vectors)
+            _check(header["run_id"], items, classes, vectors)
             return cls(header["run_id"], classes, items, **vectors)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise DataError(
@@ -80,8 +80,10 @@ class SGNFeatures:
             ) from None
 
 
-def _check(items: pd.DataFrame, classes: tuple[str, ...], vectors: dict[str, np.ndarray]) -> None:
-    """ValueError unless every row has its finite vectors and its class is one of the classes."""
+def _check(run_id: object, items: pd.DataFrame, classes: tuple[str, ...], vectors: dict[str, np.ndarray]) -> None:
+    """ValueError unless names are names, every row has its finite vectors and its class is one of the classes."""
+    if odd := [name for name in (run_id, *classes, *items.to_numpy().flat) if not isinstance(name, str)]:
+        raise ValueError(f"{odd[0]!r} stands where a name should")
     for name, values in vectors.items():
         if values.ndim != 2 or len(values) != len(items) or not np.isfinite(values).all():
             raise ValueError(f"{name} of shape {values.shape} is not finite, or not one row for each of {len(items)}")

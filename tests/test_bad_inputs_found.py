@@ -12,16 +12,18 @@ import pytest
 import soundfile
 import torch
 import yaml
-from fuzz.media import PLAYLISTS, WANTED, base, png, wav
+from fuzz.media import PLAYLISTS, WANTED, base, png, tensors, wav
 from fuzz.mutate import laughs
 from fuzz.properties import in_time
 from fuzz.texts import DATASET, RUNS, _project, _table_text, manifest_rows, profile_tree, read_profile
 from recorded_fixture import melody
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from avsep_lib.audit.data import load_audit
 from avsep_lib.claims.schema import load_claims
 from avsep_lib.clips import read_audio
+from avsep_lib.encoders.files import read_header
 from avsep_lib.encoders.frames import decode_frame
 from avsep_lib.encoders.settings import AudioEncoderSettings, ImageEncoderSettings
 from avsep_lib.encoders.store import EmbeddingStore, Entry, write_store
@@ -29,6 +31,7 @@ from avsep_lib.encoders.weights import load_strict, read_weights
 from avsep_lib.errors import LONGEST, AvsepError, ConfigError, DataError, WeightsError
 from avsep_lib.files import read_json
 from avsep_lib.manifest import read_manifest
+from avsep_lib.methods.registry import load_method
 from avsep_lib.mixtures import read_list
 from avsep_lib.parameters import notebook_parameters
 from avsep_lib.published import load_published
@@ -41,6 +44,7 @@ from avsep_lib.report.canaries import canary_entries
 from avsep_lib.runner import _parameters
 from avsep_lib.separation.inputs import read_image
 from avsep_lib.settings import AudioSettings, TrainingSettings, from_dict
+from avsep_lib.sgn_features import SGNFeatures
 from avsep_lib.sound_files import read_sound
 from avsep_lib.tables.inputs import load_scores
 from avsep_lib.text_files import parse_json, parse_yaml, read_table
@@ -331,3 +335,37 @@ def test_a_title_in_another_encoding_is_no_obstacle(tmp_path):
     path.write_bytes(content.replace(b"marks_the_spot", b"marks\xcc\xfe\xff_spot"[:14].ljust(14, b"_")))
     with open_media(path) as opened:
         assert opened.streams.audio
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ['{"dtype": "F32", "shape": [3], "data_offsets": [0]}', '{"dtype": "F32", "shape": [Infinity], "data_offsets": [0, 12]}',
+     '{"dtype": "F32", "shape": [3], "data_offsets": ' + "[" * 100_000 + "]" * 100_000 + "}"],
+)  # fmt: skip
+def test_headers_of_weights_that_say_too_little_or_too_much(tmp_path, entry):
+    header = f'{{"a": {entry}}}'.encode()
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(12))
+    with pytest.raises(WeightsError, match=r"weights\.safetensors is truncated or not"):
+        read_header(path, "Fetch it again.")
+
+
+@pytest.mark.parametrize("name", ["run", "learnt"])
+def test_a_configuration_that_asks_for_more_memory_than_there_is(tmp_path, name):
+    """It says itself that the weights are others; finding that out must not take half a terabyte."""
+    state = load_file(tensors() / f"{name}.safetensors")
+    with safe_open(tensors() / f"{name}.safetensors", framework="pt") as file:
+        config = json.loads(file.metadata()["config"])
+    config["model"]["channels"][1] = 2**31
+    save_file(state, tmp_path / "model.safetensors", {"config": json.dumps(config)})
+    with pytest.raises(WeightsError, match=r"model\.safetensors does not fit its own configuration"):
+        load_method(tmp_path / "model.safetensors")
+
+
+def test_features_of_a_run_that_is_a_number(tmp_path):
+    state = load_file(tensors() / "sgn.safetensors")
+    with safe_open(tensors() / "sgn.safetensors", framework="pt") as file:
+        header = json.loads(file.metadata()["sgn_features"])
+    save_file(state, tmp_path / "f.safetensors", {"sgn_features": json.dumps(header | {"run_id": 1})})
+    with pytest.raises(DataError, match="1 stands where a name should"):
+        SGNFeatures.open(tmp_path / "f.safetensors")

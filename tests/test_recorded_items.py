@@ -504,6 +504,13 @@ def test_a_pattern_that_does_not_fit(tmp_path):
         index(tmp_path, recording(tmp_path, "a", "x_part1"), recording(tmp_path, "a", "other"), video_id="^(.+)_part")
 
 
+def test_a_pattern_that_never_ends_is_stopped(tmp_path):
+    """`re` would go through 2^64 ways to cut the name up, longer than anybody waits."""
+    name = "x" * 64
+    with pytest.raises(ConfigError, match=r"still searching 'x+' \(all.csv row 1\) after 1 s; a repetition inside"):
+        index(tmp_path, recording(tmp_path, "a", name), video_id=r"^((x|x)+)+\1!$")
+
+
 def test_duets_train_unless_the_lists_say_otherwise(tmp_path):
     solos = {"all": music(tmp_path, {"flute": 10, "tuba": 10, "flute tuba": 8})}
     table = lists(tmp_path / "files", solos)

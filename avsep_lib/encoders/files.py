@@ -74,7 +74,7 @@ def read_header(path: Path, way_out: str) -> tuple[Shapes, dict[str, str]]:
         metadata, shapes, end = _parsed(header)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({error.strerror}). {way_out}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
         raise WeightsError(f"{path} is truncated or not a safetensors file. {way_out}") from None
     missing = 8 + length + end - path.stat().st_size
     if missing > 0:

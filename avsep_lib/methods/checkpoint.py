@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from avsep_lib.errors import WeightsError
 from avsep_lib.settings import RunConfig, from_dict
+
+Module = TypeVar("Module", bound=torch.nn.Module)
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,33 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 def read_config(path: str | Path) -> RunConfig:
     """The configuration alone; WeightsError as `read_checkpoint`."""
     return _config(_read(Path(path), tensors=False)[0], Path(path))[0]
+
+
+def built(checkpoint: Checkpoint, path: str | Path, build: Callable[[], Module]) -> Module:
+    """The network of a checkpoint, with its weights.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+    path : path
+        Where it was read, for the message.
+    build : callable
+        Makes the network of its configuration with any weights. Called twice, first without memory for them: a damaged
+        configuration may ask for more than the machine has.
+
+    Raises
+    ------
+    WeightsError
+        The tensors are not those of the configuration.
+    """
+    try:
+        with torch.device("meta"):
+            build().load_state_dict(checkpoint.tensors, strict=True, assign=True)
+        network = build()
+        network.load_state_dict(checkpoint.tensors, strict=True)
+    except RuntimeError as error:
+        raise WeightsError(f"checkpoint {path} does not fit its own configuration: {error}") from None
+    return network
 
 
 def _read(path: Path, *, tensors: bool) -> tuple[dict[str, str], dict[str, torch.Tensor]]:

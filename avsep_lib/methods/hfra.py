@@ -11,7 +11,7 @@ from avsep_lib.audio import LOG_FLOOR, istft, warp
 from avsep_lib.encoders.base import AudioEncoder
 from avsep_lib.errors import DataError, WeightsError
 from avsep_lib.methods.base import MaskMethod, Query, query_values
-from avsep_lib.methods.checkpoint import read_checkpoint
+from avsep_lib.methods.checkpoint import built, read_checkpoint
 from avsep_lib.methods.settings import FAMILY
 from avsep_lib.models.separator import Separator, SeparatorOutput, prepare_visual
 from avsep_lib.settings import RunConfig
@@ -51,12 +51,7 @@ class HFRA(MaskMethod):
             raise WeightsError(f"checkpoint {path} hears through the audio encoder; load it with that encoder")
         if config.method != FAMILY:
             raise WeightsError(f"checkpoint {path} is of method {config.method}; `registry.load_method` loads any")
-        model = Separator(config.model)
-        try:
-            model.load_state_dict(checkpoint.tensors, strict=True)
-        except RuntimeError as error:
-            raise WeightsError(f"checkpoint {path} does not fit its own configuration: {error}") from None
-        return cls(config, model, teacher)
+        return cls(config, built(checkpoint, path, lambda: Separator(config.model)), teacher)
 
     @torch.no_grad()
     def forward(self, spectrum: torch.Tensor, queries: list[Query]) -> SeparatorOutput:

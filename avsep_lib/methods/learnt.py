@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from avsep_lib.audio import LOG_FLOOR, apply_mask, stft, warp
-from avsep_lib.errors import DataError, WeightsError
+from avsep_lib.errors import DataError
 from avsep_lib.methods.assignment import assigned
 from avsep_lib.methods.base import MASK_THRESHOLD, MaskMethod, MaskType, Query, query_values
-from avsep_lib.methods.checkpoint import read_checkpoint
+from avsep_lib.methods.checkpoint import built, read_checkpoint
 from avsep_lib.methods.network import MaskNetwork, Network
 from avsep_lib.methods.registry import network_class
 from avsep_lib.settings import RunConfig
@@ -36,12 +36,9 @@ class Learnt(MaskMethod):
     def load(cls, path: str | Path) -> Learnt:
         """Load ``model.safetensors``; WeightsError for anything but a checkpoint of this suite."""
         checkpoint = read_checkpoint(path)
-        network = network_class(checkpoint.config.method)(checkpoint.config, checkpoint.classes)
-        try:
-            network.load_state_dict(checkpoint.tensors, strict=True)
-        except RuntimeError as error:
-            raise WeightsError(f"checkpoint {path} does not fit its own configuration: {error}") from None
-        return cls(checkpoint.config, network, checkpoint.classes)
+        config, classes = checkpoint.config, checkpoint.classes
+        network = built(checkpoint, path, lambda: network_class(config.method)(config, classes))
+        return cls(config, network, classes)
 
     def conditions(self, queries: list[Query]) -> torch.Tensor | None:
         """Queries as the network reads them, (1, n, ...); None where it reads none.

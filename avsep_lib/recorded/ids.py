@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 import pandas as pd
+import regex
 
 from avsep_lib.errors import ConfigError
 from avsep_lib.recorded.labels import NOTHING_IN_TABLES
@@ -15,6 +16,7 @@ CUT_FROM_YOUTUBE = re.compile(r"([\w-]{11})_\d{6}", re.ASCII)
 UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/\\:*?\"<>|]+")
 LIKE_NOTHING = NOTHING_IN_TABLES | {"", ".", ".."}
 LONGEST = 120  # bytes: ids become parts of file names
+PATIENCE = 1.0  # seconds for one stem: some patterns try more ways than there are atoms, and `re` has no clock
 
 
 def video_ids(table: pd.DataFrame, pattern: str) -> list[str]:
@@ -25,25 +27,32 @@ def video_ids(table: pd.DataFrame, pattern: str) -> list[str]:
     table : DataFrame
         Columns `video_id` (empty where it is to be found), `stem` and `list`.
     pattern : str
-        Regular expression whose first group is the id; empty: the stem, without the start second of VGGSound's names.
+        Regular expression (of the package ``regex``, a superset of ``re``'s) whose first group is the id; empty: the stem,
+        without the start second of VGGSound's names.
 
     Raises
     ------
     ConfigError
-        The pattern does not match a stem, or its group is empty there.
+        The pattern does not match a stem, its group is empty there, or it takes longer than `PATIENCE`.
     """
-    expression = re.compile(pattern) if pattern else None
+    expression = regex.compile(pattern) if pattern else None
     ids = zip(table.video_id, table.stem, table.list)
     return [given or _video_id(stem, place, expression) for given, stem, place in ids]
 
 
-def _video_id(stem: str, place: str, expression: re.Pattern | None) -> str:
+def _video_id(stem: str, place: str, expression: regex.Pattern | None) -> str:
     if not stem:
         return place  # a row that names no file is a video of its own
     if expression is None:
         match = CUT_FROM_YOUTUBE.fullmatch(stem)
         return match[1] if match else stem
-    match = expression.search(stem)
+    try:
+        match = expression.search(stem, timeout=PATIENCE)
+    except TimeoutError:
+        raise ConfigError(
+            f"video_id {expression.pattern!r} is still searching {stem!r} ({place}) after {PATIENCE:g} s; "
+            "a repetition inside a repetition, such as (a+)+, has too many ways to fit: simplify the pattern"
+        ) from None
     if not match or not match[1]:
         raise ConfigError(f"video_id {expression.pattern!r} finds no id in {stem!r} ({place}); correct the pattern")
     return match[1]

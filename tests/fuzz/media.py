@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
@@ -484,6 +485,7 @@ def tensors() -> Path:
     import torch
     from safetensors.torch import save_file
 
+    from avsep_lib.methods.registry import network_class
     from avsep_lib.models.separator import Separator
     from avsep_lib.settings import AudioSettings, ModelSettings, RunConfig, TrainingSettings, to_dict
 
@@ -502,6 +504,13 @@ def tensors() -> Path:
     save_file(state, folder / "run.safetensors", {"config": json.dumps(to_dict(config))})
     header = {"runs": [["late-s0", "late", 0]], "items": {"solos": {"item": ["a", "b"], "split": ["train", "test"]}}}
     save_file({"late-s0/solos": torch.zeros(2, 8)}, folder / "latents.safetensors", {"latents": json.dumps(header)})
+    config, classes = dataclasses.replace(config, run_id="label-s0", method="label_sep", options={}), ("bell", "flute")
+    state = {k: v.contiguous() for k, v in network_class("label_sep")(config, classes).state_dict().items()}
+    save_file(state, folder / "learnt.safetensors", {"config": json.dumps(to_dict(config) | {"classes": classes})})
+    header = {"item": ["a", "b"], "label": list(classes), "video": ["v", "w"]}
+    header = {"run_id": "sgn-s0", "classes": classes, "items": header}
+    vectors = {"grouped": torch.zeros(2, 8), "bottleneck": torch.ones(2, 4), "presence": torch.ones(2, 2)}
+    save_file(vectors, folder / "sgn.safetensors", {"sgn_features": json.dumps(header)})
     return folder
 
 
@@ -663,12 +672,32 @@ def _check_latents(found: tuple) -> None:
         assert values.ndim == 2 and len(values) == len(items) and np.isfinite(values).all(), f"{name} {values.shape}"
 
 
+def _check_learnt(method: Any) -> None:
+    _check_network(method.network)
+    assert method.config.run_id and method.config.method == "label_sep", "another run"
+    assert all(isinstance(name, str) for name in method.classes), f"classes {method.classes}"
+
+
+def _read_sgn(path: Path) -> Any:
+    from avsep_lib.sgn_features import SGNFeatures
+
+    return SGNFeatures.open(path)
+
+
+def _check_sgn(found: Any) -> None:
+    assert isinstance(found.run_id, str) and len(found.items), "says nothing"
+    assert set(found.items["label"]) <= set(found.classes), "a class that is none"
+    for values in (found.grouped, found.bottleneck, found.presence):
+        assert values.ndim == 2 and len(values) == len(found.items) and np.isfinite(values).all(), values.shape
+    assert found.presence.shape[1] == len(found.classes), "presence of other classes"
+
+
 def _check_features(found: dict) -> None:
     assert found, "nothing"  # values are not looked at when the file is mapped: training stops at a loss that is NaN
 
 
 def _tensors(folder: Path, rng: Random) -> Case:
-    sort = rng.choice(["weights", "weights", "store", "store", "features", "run", "latents"])
+    sort = rng.choice(["weights", "weights", "store", "store", "features", "run", "latents", "learnt", "sgn"])
     path = folder / f"{sort}.safetensors"
     shutil.copy(tensors() / path.name, path)
     what, must = _spoiled_tensors(path, rng)
@@ -678,12 +707,19 @@ def _tensors(folder: Path, rng: Random) -> Case:
 
         return HFRA.load(path)
 
+    def learnt() -> Any:
+        from avsep_lib.methods.registry import load_method
+
+        return load_method(path)
+
     read, check = {
         "weights": (lambda: _read_network(path), _check_network),
         "store": (lambda: _read_store(path), _check_store),
         "features": (lambda: load_features(path), _check_features),
         "run": (run, _check_run),
         "latents": (lambda: _read_latents(path), _check_latents),
+        "learnt": (learnt, _check_learnt),
+        "sgn": (lambda: _read_sgn(path), _check_sgn),
     }[sort]
     return Case(f"{sort}: {what}", read, (path.name,), check, must)
 
