@@ -96,7 +96,13 @@ class Plan:
 
     def config(self, run_id: str) -> RunConfig:
         """Resolved configuration of a run."""
-        return resolve(self.profile, self.runs[run_id])
+        if run_id not in self._configs:  # Snakemake asks for each of them a dozen times
+            self._configs[run_id] = resolve(self.profile, self.runs[run_id])
+        return self._configs[run_id]
+
+    @functools.cached_property
+    def _configs(self) -> dict[str, RunConfig]:
+        return {}
 
     def data_key(self, run_id: str) -> str:
         """Data key of a run, by id."""

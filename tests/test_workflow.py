@@ -321,6 +321,50 @@ def test_closure_follows_every_kind_of_import(package):
         library.modules_of("avsep_lib.nosuch")
 
 
+@pytest.fixture
+def remembered(package, monkeypatch):
+    """What this process reads, and what it finds remembered from another one."""
+    (package / ".snakemake").mkdir()
+    monkeypatch.setattr(library.atexit, "register", lambda function: None)
+    parsed = []
+    named = library._named
+    monkeypatch.setattr(library, "_named", lambda text, *place: parsed.append(place[1]) or named(text, *place))
+
+    def another_process():
+        """Names that modules of `b` need, and the files that were parsed for them."""
+        library._remembered().keep()
+        for function in (f for f in vars(library).values() if hasattr(f, "cache_clear")):
+            function.cache_clear()
+        parsed.clear()
+        found = names(library.modules_of("avsep_lib.b"))
+        return found, sorted(Path(place).name for place in parsed)
+
+    return another_process
+
+
+def test_a_source_is_parsed_once_until_it_changes(remembered, package):
+    needed = {"__init__.py", "a.py", "b.py", "look.mplstyle"}
+    assert remembered() == (needed, ["__init__.py", "a.py", "b.py"])
+    assert remembered() == (needed, [])
+    (package / "avsep_lib/b.py").write_text("from avsep_lib import other")
+    assert remembered() == ({"__init__.py", "b.py", "other.py"}, ["b.py", "other.py"])
+    (package / "avsep_lib/new.py").write_text("")  # what a source names is remembered, not whether it exists
+    (package / "avsep_lib/b.py").write_text("import avsep_lib.new, avsep_lib.later")
+    assert remembered()[0] == {"__init__.py", "b.py", "new.py"}
+    (package / "avsep_lib/later.py").write_text("x = 1")
+    assert remembered() == ({"__init__.py", "b.py", "new.py", "later.py"}, ["later.py"])
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[:-5], lambda text: text.replace("avsep_lib.a", "avsep_lib.o", 1)])
+def test_damaged_memory_of_sources_is_no_memory(remembered, package, damage):
+    needed, parsed = remembered()
+    assert remembered() == (needed, [])
+    path = package / ".snakemake/names_in_sources"
+    path.write_text(damage(path.read_text()))
+    library._remembered().used = {}  # nothing to write over it
+    assert remembered() == (needed, parsed)
+
+
 def write_notebook(path, *cells):
     cells = [{"cell_type": "code", "source": text, "metadata": {}} for text in cells]
     path.write_text(json.dumps({"cells": cells}))

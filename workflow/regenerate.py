@@ -9,6 +9,8 @@ published is remembered (`avsep_lib.changes.snapshot`), so that `python -m avsep
 import argparse
 import contextlib
 import fcntl
+import importlib.metadata
+import importlib.util
 import os
 import shutil
 import signal
@@ -53,10 +55,39 @@ def _prepare(given: argparse.Namespace, extra: list[str]) -> None:
     dry = not {"-n", "--dry-run", "--dryrun"}.isdisjoint(extra)
     if given.executor == "local" and not dry:  # elsewhere a job's process must be its own: it is watched for memory
         _end_orphans()
+    if not dry:
+        compile_alone()
+    if given.executor == "local" and not dry:
         _warm_starts()
     check(given.profile, dry)
     if not dry:
         take(given.profile)
+
+
+def compile_alone() -> None:
+    """Have one process fill the cache of librosa's compiled functions, once per environment.
+
+    Numba writes it on the first import, a file for each function and one for each wrapper, and they find each other by
+    names that differ between processes. Two first imports at once, as of two jobs, mix them, and from then on every
+    process that calls such a function ends with a segmentation fault.
+    """
+    found = importlib.util.find_spec("librosa")
+    if found is None or not os.access(folder := Path(found.origin).parent, os.W_OK):
+        return  # it lies elsewhere then, for all environments of this user
+    mark = folder / "__pycache__" / "compiled_alone"
+    versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in ("librosa", "numba", "llvmlite"))
+    if mark.exists() and mark.read_text() == versions:
+        return
+    mark.parent.mkdir(exist_ok=True)
+    with open(mark.with_suffix(".lock"), "w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)  # other checkouts may have the same environment
+        if mark.exists() and mark.read_text() == versions:
+            return
+        print("Compiling librosa's functions, once in this environment: some 20 seconds.", flush=True)
+        for left in [*folder.rglob("*.nbi"), *folder.rglob("*.nbc")]:
+            left.unlink(missing_ok=True)
+        subprocess.run([sys.executable, "-c", "import librosa"], env=os.environ | {"EAGER_IMPORT": "1"}, check=True)
+        mark.write_text(versions)
 
 
 def _warm_starts() -> None:
