@@ -352,6 +352,8 @@ def test_a_pipe_inside_a_cell_survives_and_a_note_is_no_row(tmp_path):
 def test_words_of_a_cell_become_links_and_intervals_stay_on_one_line():
     links = {"late-s0": "runs.html#run-late-s0", "Late + align": "x"}
     assert html_tables.linked("late-s0 <b>", links) == '<a href="runs.html#run-late-s0">late-s0</a> &lt;b&gt;'
+    for address in ("javascript:alert(1)", "\n java\tscript:alert(1)", "data:text/html,x", "//elsewhere.org"):
+        assert html_tables.linked("a b", {"a": address}) == "a b"
     assert html_tables.linked("Late + align", links) == '<a href="x">Late + align</a>'
     assert '<span class="interval">[−0.1, 2.0]</span>' in html_tables.linked("1.0 [-0.1, 2.0] dB", links)
 

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from avsep_lib.artifacts import plain_cell
-from avsep_lib.report.site import signed
+from avsep_lib.report.site import is_page, signed
 
 INTERVAL = re.compile(r"\[[-+−]?[\d.]+, [-+−]?[\d.]+\]")  # stays on one line
 LONG = 40  # characters of a cell that wants a wide column
@@ -56,7 +56,8 @@ def html_table(rows: list[list[str]], caption: str, links: Mapping[str, str] | N
 
 
 def linked(text: str, links: Mapping[str, str]) -> str:
-    """Escaped text in which every word of `links` is a link; a text that is one of them as a whole is one link."""
+    """Escaped text in which every word of `links` that leads to a page is a link; a text that is one as a whole is one link."""
+    links = {word: address for word, address in links.items() if is_page(address)}
     if text in links:
         return f'<a href="{escape(links[text])}">{escape(text)}</a>'
     words = re.split(r"(\s+)", text)

@@ -12,14 +12,13 @@ from typing import Any
 from bs4 import BeautifulSoup, Tag
 
 from avsep_lib.report.pictures import image_tag
-from avsep_lib.report.site import Site
+from avsep_lib.report.site import Site, is_page
 
 ACTIVE = ("script", "iframe", "object", "embed", "link", "meta", "base", "form", "style", "template", "noscript")
 SAVED = {  # what an embedded file may be, and its suffix: nothing that a browser would run when it is opened by itself
     **{"audio/flac": "flac", "audio/x-flac": "flac", "audio/wav": "wav", "audio/x-wav": "wav"},
     **{"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"},
 }
-LINKS = re.compile(r"(?:https?:|mailto:|#|[^:]*$|[^:]*[/?#])", re.IGNORECASE)  # a page of the site or of the web
 REMOVED = ("border", "srcset", "formaction", "action", "xlink:href", "poster", "background", "ping", "srcdoc", "data")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 STILL = (
@@ -117,8 +116,7 @@ def cleaned(text: str, label: str, files: Files) -> str:
 def _disarm(tag: Tag) -> None:
     for name in [name for name in tag.attrs if name.startswith("on") or name in REMOVED]:
         del tag[name]
-    link = re.sub(r"[\x00-\x20]", "", tag.get("href", ""))  # browsers skip these in the name of a scheme
-    if not LINKS.match(link) or link.startswith("//"):
+    if not is_page(tag.get("href", "")):
         del tag["href"]
     source = tag.get("src", "")
     if source and ((":" in source and not DATA_URL.match(source)) or source.startswith("//")):

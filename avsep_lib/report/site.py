@@ -17,6 +17,7 @@ from avsep_lib.files import write_text
 from avsep_lib.report import theme
 
 HERE = Path(__file__).parent
+PAGES = re.compile(r"(?:https?:|mailto:|#|[^:]*$|[^:]*[/?#])", re.IGNORECASE)
 # Named here, so that `avsep_lib.library` counts them as inputs of the report.
 SHEET, SCRIPT = "report.css", "report.js"
 TEMPLATES = {
@@ -62,6 +63,12 @@ def environment() -> jinja2.Environment:
 def signed(text: str) -> str:
     """Numbers with a minus sign instead of a hyphen, which would also let a line break after it."""
     return re.sub(r"(?<![\w-])-(?=\d)", "−", text)
+
+
+def is_page(link: str) -> bool:
+    """Whether an address leads to a page, of this site or of the web, and starts nothing."""
+    bare = re.sub(r"[\x00-\x20]", "", link)  # browsers skip these in the name of a scheme
+    return bool(PAGES.match(bare)) and not bare.startswith("//")
 
 
 @dataclass(frozen=True)
