@@ -333,7 +333,7 @@ def _undisturbed_seconds(config, features: Path, out: Path) -> float:
 # --- jobs on a system that does not let them write ----------------------------------------------------------------------
 
 LIMIT = 2000  # bytes that a file may have
-ROOM = 8192  # bytes that are left on a full disk
+ROOM = 8192  # bytes that are left on a full disk, as a rule
 PRELOADED = [  # imported once, in the process that forks jobs
     *(
         "avsep_lib.train",
@@ -481,7 +481,7 @@ def storage_fault(job: Job, fault: str, place: Path) -> list[str]:
         disk = place / "disk"
         stack.enter_context(small_disk(disk)) if fault != "limit" and may_mount() else disk.mkdir()
         out = disk / "out"
-        with cannot_write(fault, disk):
+        with cannot_write(fault, disk, job.limit):  # less than any of its files: a page at most
             code, said = run_job(job, out, job.limit if fault == "limit" else None)
         problems = list(_unclear(code, said, out))
         problems += [f"{name} is there" for name in job.outputs if (out / name).exists()]
@@ -514,11 +514,11 @@ def _other_contents(job: Job, out: Path, place: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def cannot_write(fault: str, disk: Path) -> Iterator[None]:
-    """Let a disk be full, or read-only, for a while; the limit is set by `run_job`."""
+def cannot_write(fault: str, disk: Path, room: int = ROOM) -> Iterator[None]:
+    """Let a disk be full but for `room` bytes, or read-only, for a while; the limit is set by `run_job`."""
     if fault == "full":
         filler = disk / "filler"
-        filler.write_bytes(bytes(shutil.disk_usage(disk).free - ROOM))
+        filler.write_bytes(bytes(shutil.disk_usage(disk).free - room))
         yield
         filler.unlink()
     elif fault == "read-only":
