@@ -1,5 +1,7 @@
 """Figures of tables: what is drawn is what the data say."""
 
+import itertools
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -133,4 +135,30 @@ def test_figures_have_one_panel_per_mask(data):
         figure = draw(plt.figure(), summaries, seeds)
         assert [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes] == ["Binary masks", "Soft masks"]
         assert figure.axes[0].get_xlim()[0] <= figure.axes[0].get_xlim()[1]
+        plt.close(figure)
+
+
+@matplotlib.rc_context()
+def test_names_of_rows_do_not_touch_however_many_there_are(data):
+    """Two lines each, as "Mixture (floor)"; once there were eleven of them in the height for six."""
+    summary, seeds = tables.summary(data["binary"]), tables.seed_means(data["binary"])
+    many = pd.concat([summary] * 3).head(18)
+    style.apply_style()
+    names = {method: f"{method} row (of two lines)" for method in many["method"]}
+    for figure in (
+        scores.rows_figure(
+            plt.figure(figsize=(7.4, 2)),
+            {"binary": many, "soft": many},
+            dict.fromkeys(("binary", "soft"), seeds),
+            names,
+        ),
+        scores.datasets_figure(
+            plt.figure(figsize=(7.4, 2)), {"one": many, "two": summary}, {"one": seeds, "two": seeds}
+        ),
+    ):
+        figure.canvas.draw()
+        for ax in figure.axes:
+            boxes = sorted((label.get_window_extent() for label in ax.get_yticklabels()), key=lambda box: box.y0)
+            gaps = [high.y0 - low.y1 for low, high in itertools.pairwise(boxes)]
+            assert min(gaps) > -1, gaps
         plt.close(figure)

@@ -5,6 +5,7 @@ Data come from `avsep_lib.tables`: `summary` (one line per row) and `seed_means`
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ GROUPS = {
 }
 SHORT = {"hier": "Hierarch.", "hier_align": "Hierarch.\n+ align", "mixture": "Mixture", "ideal_binary": "Ideal mask"}
 MIN_SPAN = 1.0  # dB: an axis is never zoomed into noise
+ROW, LINE, FRAME = 0.22, 0.165, 1.1  # inches: from row to row, a line of a row's name, title and axis and legend
 HALF = 0.21  # half the distance between the two bars of a group
 
 
@@ -36,22 +38,37 @@ def rows_figure(
     seeds: Mapping[str, pd.DataFrame],
     names: Mapping[str, str] | None = None,
 ) -> Figure:
-    """Two panels of `rows_with_intervals`, one per mask type, on one scale."""
+    """Two panels of `rows_with_intervals`, one per mask type, on one scale; as high as the rows need."""
     axes = figure.subplots(1, len(summaries), sharex=True)
     for ax, (mask, summary) in zip(axes, summaries.items()):
         rows_with_intervals(ax, summary, seeds[mask], names=names).set_title(f"{mask.capitalize()} masks")
+    _fit_height(figure)
     seed_legend(figure)
     return figure
 
 
 def datasets_figure(figure: Figure, summaries: Mapping[str, pd.DataFrame], seeds: Mapping[str, pd.DataFrame]) -> Figure:
-    """One panel of `rows_with_intervals` per dataset, by title; every panel has its own rows and its own scale."""
+    """One panel of `rows_with_intervals` per dataset, by title; every panel has its own rows and its own scale.
+
+    The figure gets as high as the longest of them needs.
+    """
     axes = figure.subplots(1, len(summaries), squeeze=False)[0]
     for ax, (title, summary) in zip(axes, summaries.items()):
         names = {method: SHORT.get(method, label_of(method)) for method in summary["method"]}
         rows_with_intervals(ax, summary, seeds[title], names=names).set_title(title, fontsize=9)
+    _fit_height(figure)
     seed_legend(figure)
     return figure
+
+
+def _fit_height(figure: Figure) -> None:
+    """Make a figure as high as its rows need: their names, some of two lines, stand under each other."""
+    needed = 0.0
+    for ax in figure.axes:
+        lines = [1 + label.get_text().count("\n") for label in ax.get_yticklabels()]
+        pitch = max([ROW, *(LINE * (one + next_) / 2 for one, next_ in itertools.pairwise(lines))])
+        needed = max(needed, pitch * len(lines))
+    figure.set_figheight(FRAME + needed)
 
 
 def grid_figure(figure: Figure, summaries: Mapping[str, pd.DataFrame], seeds: Mapping[str, pd.DataFrame]) -> Figure:
