@@ -263,6 +263,14 @@ def test_carried_over_and_costed_rows_are_shown_rows():
     assert plan.sgn_runs() == ["sgn-s0"]
 
 
+def test_the_report_counts_as_trained_what_learns():
+    from avsep_lib.report.build import n_trained
+
+    plan = load_plan("smoke")
+    assert {run.method for run in plan.runs.values()} > set(UNTRAINED)
+    assert n_trained(plan.profile) == len([r for r in plan.runs.values() if r.method not in UNTRAINED]) < len(plan.runs)
+
+
 def test_settings_survive_json():
     for method in METHOD_SETTINGS:
         config = RunConfig(f"{method}-s0", 0, False, method=method)

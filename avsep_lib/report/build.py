@@ -9,6 +9,7 @@ from typing import Any
 
 from avsep_lib.config import Profile, load_profile, profile_runs
 from avsep_lib.files import read_json, write_text
+from avsep_lib.methods.settings import UNTRAINED
 from avsep_lib.parameters import NOTEBOOKS
 from avsep_lib.paths import project_root, results_root
 from avsep_lib.report import changes, data, glossary, runs
@@ -156,6 +157,11 @@ def sections(site: Site, profile: Profile, books: dict[str, Notebook]) -> list[S
     ]
 
 
+def n_trained(profile: Profile) -> int:
+    """Runs that learn; the others' checkpoints hold a configuration and no weights."""
+    return sum(run.method not in UNTRAINED for run in profile_runs(profile))
+
+
 def index_page(site: Site, profile: Profile, books: dict[str, Notebook]) -> None:
     """Write the first page."""
     folder = site.results / "artifacts"
@@ -177,7 +183,7 @@ def index_page(site: Site, profile: Profile, books: dict[str, Notebook]) -> None
         changes=changes.changes_html(site.results),
         checks=canary_entries(site.results / "canaries.json"),
         reproduction=reproduction(folder, site.profile),
-        n_runs=len(profile_runs(profile)),
+        n_models=n_trained(profile),
         seeds=profile.seeds,
         datasets=[profile.title_of(name) for name in profile.datasets],
         weights_mark=WEIGHTS,
