@@ -38,7 +38,10 @@ def encode_video(path: str | Path, frames: np.ndarray, fps: int, audio: np.ndarr
     import av
 
     with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"fflags": "+bitexact"}) as container:
-        video = container.add_stream("libx264", rate=fps, options={"crf": "12", "preset": "medium", "threads": "1"})
+        # Its assembly reads memory that nobody has written, and what lay there decides some of its choices: one file in
+        # some hundreds had other bytes, and after a lot of other work half of them.
+        options = {"crf": "12", "preset": "medium", "threads": "1", "x264-params": "asm=0"}
+        video = container.add_stream("libx264", rate=fps, options=options)
         video.height, video.width, video.pix_fmt = *frames.shape[1:3], "yuv420p"
         sound = container.add_stream("aac", rate=sample_rate, layout="mono")
         sound.bit_rate = 128_000
