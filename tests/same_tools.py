@@ -63,8 +63,8 @@ def _columns_of_time(content: bytes) -> bytes:
     """Drops the columns that are headed by seconds or minutes from a CSV, Markdown or LaTeX table."""
     lines = content.decode().splitlines()
     timed = re.compile("seconds|minutes")
-    header = next(line for line in lines if timed.search(line) and any(m in line for m in (" & ", "|", ",")))
-    separator = next(mark for mark in (" & ", "|", ",") if mark in header)
+    headers = {mark: [line for line in lines if timed.search(line) and mark in line] for mark in (" & ", "|", ",")}
+    separator, (header, *_) = next((mark, found) for mark, found in headers.items() if found)  # captions have commas
     if separator == ",":
         frame = pd.read_csv(io.StringIO(content.decode()), dtype=str, keep_default_na=False)
         return frame.drop(columns=[name for name in frame if timed.search(name)]).to_csv(index=False).encode()

@@ -114,6 +114,47 @@ def test_jobs_run_with_the_interpreter_that_is_named(fresh, tmp_path):
     assert (tmp_path / "called").read_text().startswith("-m avsep_lib.embedded")
 
 
+LACKING = (
+    "scipy",
+    "torch",
+    "sklearn",
+    "matplotlib",
+    "librosa",
+    "soundfile",
+    "PIL",
+    "av",
+    "safetensors",
+    "papermill",
+    "IPython",
+)
+WITHOUT = """
+import builtins
+usual, lacking = builtins.__import__, {lacking}
+
+def found(name, *rest, **more):
+    if name.partition(".")[0] in lacking:
+        raise ModuleNotFoundError(name)
+    return usual(name, *rest, **more)
+
+builtins.__import__ = found
+"""
+
+
+def test_what_plans_needs_no_more_than_its_own_environment(fresh):
+    """The controller has no SciPy; once a constant was imported from a module that renders."""
+    names = {name.replace("-", "_").lower() for name in locked_versions(LOCKS[1])}
+    assert not names & {*LACKING, "scikit_learn", "pillow"}
+    rules = (ROOT / "workflow/rules").glob("*.smk")
+    imports = [line for file in rules for line in file.read_text().splitlines() if line.startswith("from avsep_lib")]
+    assert imports
+    code = [WITHOUT.format(lacking=LACKING), *imports, "load_plan('smoke').everything_json()"]
+    command = [sys.executable, "-c", "\n".join(code)]
+    done = subprocess.run(
+        command, cwd=fresh, env=os.environ | {"PYTHONPATH": str(fresh)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-800:]
+
+
 def test_an_unknown_config_key_is_refused(fresh):
     result = snakemake(fresh, "--dry-run", config=["interpreter=python"])
     assert result.returncode != 0

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import fft
 
+from avsep_lib.embedded.settings import NOISE_DB
+
 LEVEL_DBFS = (-27.0, -21.0)
-NOISE_DB = (-52.0, -36.0)  # a quiet room
 KNEE = 0.6
 CEILING = 0.98
 

@@ -11,11 +11,11 @@ from typing import Any
 from avsep_lib import settings as plain_settings
 from avsep_lib.embedded.catalogue import SETS, expand, instrument
 from avsep_lib.embedded.instruments import DUET_TYPES, MUSIC_CLASSES
-from avsep_lib.embedded.recording import NOISE_DB
 from avsep_lib.errors import ConfigError, DataError
 
 SPLITS = ("train", "val", "test", "pretrain")
 PLACE = "embedded dataset settings"
+NOISE_DB = (-52.0, -36.0)  # a quiet room
 LIMITS = {  # smallest and largest sensible value
     "seconds": (2.0, 600.0),
     "fps": (1, 60),

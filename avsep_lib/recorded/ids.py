@@ -16,7 +16,7 @@ CUT_FROM_YOUTUBE = re.compile(r"([\w-]{11})_\d{6}", re.ASCII)
 UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff/\\:*?\"<>|]+")
 LIKE_NOTHING = NOTHING_IN_TABLES | {"", ".", ".."}
 LONGEST = 120  # bytes: ids become parts of file names
-PATIENCE = 1.0  # seconds for one stem: some patterns try more ways than there are atoms, and `re` has no clock
+PATIENCE = 1.0  # seconds for one stem: some patterns try more ways than there are atoms; `re` has no clock, `regex` has
 
 
 def video_ids(table: pd.DataFrame, pattern: str) -> list[str]:
@@ -27,8 +27,7 @@ def video_ids(table: pd.DataFrame, pattern: str) -> list[str]:
     table : DataFrame
         Columns `video_id` (empty where it is to be found), `stem` and `list`.
     pattern : str
-        Regular expression (of the package ``regex``, a superset of ``re``'s) whose first group is the id; empty: the stem,
-        without the start second of VGGSound's names.
+        Regular expression whose first group is the id; empty: the stem, without the start second of VGGSound's names.
 
     Raises
     ------

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from typing import Literal
-
-import regex
 
 from avsep_lib.errors import ConfigError
 from avsep_lib.settings import INFINITY, POSITIVE, STRICT, _limits
@@ -88,8 +87,8 @@ class RecordedSettings:
         _limits(self, seed=(0, INFINITY), clipped_share=(POSITIVE, 1))
         self.lists.update({split: (files,) for split, files in self.lists.items() if isinstance(files, str)})
         try:
-            groups = regex.compile(self.video_id).groups
-        except regex.error as error:
+            groups = re.compile(self.video_id).groups
+        except re.error as error:
             raise ConfigError(f"video_id {self.video_id!r} is not a regular expression: {error}") from None
         if self.video_id and not groups:
             raise ConfigError(f"video_id {self.video_id!r} has no group; put the id in parentheses, e.g. ^(.+)_part")

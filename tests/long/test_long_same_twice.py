@@ -10,10 +10,22 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import same_tools
-from same_tools import LEFT_OUT, MEASURED, apart, checkout, decided, differing, files_below, regenerated, shapes, toy
+from same_tools import (
+    CEILING_DB,
+    LEFT_OUT,
+    MEASURED,
+    apart,
+    checkout,
+    decided,
+    differing,
+    files_below,
+    regenerated,
+    shapes,
+    toy,
+)
 
 from avsep_lib.changes.tolerances import AGREEMENT
-from avsep_lib.changes.values import compare_tables
+from avsep_lib.changes.values import Difference, compare_tables
 from avsep_lib.provenance import PACKAGES
 
 SECOND = os.environ.get("AVSEP_SECOND_PYTHON", "")
@@ -63,11 +75,16 @@ def test_other_numbers_of_threads_stay_within_the_stated_tolerances(tmp_path, lo
     drift = _distances({"from nothing, 2 threads": apart(base, chains[0])}, "threads").drop(columns="tolerance")
     long_report.table("The same where differences add up from command to command; tables as of another machine.", drift)
     csv = "artifacts/tab_toy.csv"
-    differences = compare_tables("tab_toy.csv", *((at / csv).read_text() for at in (base, chains[0])), strict=False)
+    found = compare_tables("tab_toy.csv", *((at / csv).read_text() for at in (base, chains[0])), strict=False)
+    differences = [d for d in found if not (d.place.count("sar_db") and _says_no_artefacts(d))]
     long_report.count(
         "tables from nothing with one and two threads, compared as of another machine", 1, bool(differences)
     )
     assert not differences
+
+
+def _says_no_artefacts(difference: Difference) -> bool:
+    return min(float(value.strip("'")) for value in (difference.committed, difference.here)) > CEILING_DB
 
 
 @pytest.mark.long
@@ -109,12 +126,12 @@ def test_changing_only_a_seed_changes_the_numbers_and_nothing_else(tmp_path, lon
 SEEDED = ("runs/", "scores/hier_align", "analysis/latents", "analysis/probe", "analysis/tsne", "artifacts/")
 TRAINED = ("runs/hier_align-s#/model.safetensors", "runs/hier_align-s#/history.csv", "scores/hier_align-s#.csv")
 MUST_CHANGE = {
-    "seed": (*TRAINED, "artifacts/tab_toy.csv", "artifacts/fig_toy.png"),
+    "seed": (*TRAINED, "artifacts/tab_toy.csv", "artifacts/fig_toy.svg"),
     "dataset_seed": (
         *TRAINED, "data/music11/clips/waveforms.npy", "data/music11/encoders/image/model.safetensors",
         "data/music11/embeddings/audio.safetensors", "analysis/descriptors.csv", "artifacts/tab_toy.csv",
     ),
-    "bootstrap_seed": ("artifacts/tab_toy.csv", "artifacts/tab_toy.md", "artifacts/fig_toy.png"),
+    "bootstrap_seed": ("artifacts/tab_toy.csv", "artifacts/tab_toy.md", "artifacts/fig_toy.svg"),
 }  # fmt: skip
 
 
