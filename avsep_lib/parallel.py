@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 
 import numpy as np
 import torch
@@ -42,6 +43,8 @@ def make_fabric(training: TrainingSettings, model: ModelSettings) -> Fabric:
         Fewer devices than asked for; another number of processes than torchrun or srun started; synchronised batch
         norm on CPUs; several processes from anything but the command or a launcher.
     """
+    # Who starts processes is decided here, and the hint to use srun would write a folder of this machine into every log.
+    warnings.filterwarnings("ignore", message="The `srun` command is available")
     devices, (started, nodes) = training.devices, started_processes()
     if started not in (1, devices):
         raise ConfigError(

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -24,7 +25,7 @@ from avsep_lib.errors import ConfigError, WeightsError
 from avsep_lib.losses import SEPARATION, alignment
 from avsep_lib.models.separator import Separator, prepare_visual
 from avsep_lib.parallel import check_same_step, make_fabric, started_processes
-from avsep_lib.settings import TrainingSettings, to_dict
+from avsep_lib.settings import ModelSettings, TrainingSettings, to_dict
 from avsep_lib.train import learning_rate, train
 from avsep_lib.training_data import batch_indices, load_features, open_pool
 
@@ -390,3 +391,14 @@ def test_processes_that_resume_elsewhere_are_refused():
 
     with pytest.raises(WeightsError, match=r"states of steps \[5, 8\]; --out must be a folder that all of them see"):
         check_same_step(5, TwoSteps())
+
+
+def test_a_machine_with_slurm_is_no_reason_to_warn(tmp_path, monkeypatch):
+    """Lightning's hint names the folder of the command, which then stood in 44 logs."""
+    (tmp_path / "srun").write_text("#!/bin/sh\n")
+    (tmp_path / "srun").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        make_fabric(TrainingSettings(), ModelSettings())
+    assert not [str(warning.message) for warning in said if "srun" in str(warning.message)]
