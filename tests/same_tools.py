@@ -81,14 +81,12 @@ def _rows_of_time(content: bytes) -> bytes:
 MEASURED = (
     Measured(r"runs/[^/]+/cost\.json$", "seconds, waiting_share", _json_without("seconds", "waiting_share")),
     Measured(
-        r"artifacts/(fig|tab)_\w+\.json$",
+        r"/(fig|tab)_\w+\.json$",
         "wall_time_s, PYTHONHASHSEED; hashes of cost.json, of method_costs.csv and of what is made of them",
         _sidecar,
     ),
-    Measured(
-        r"artifacts/tab_(table6|baselines)_cost\.(csv|md|tex)$", "columns of seconds and minutes", _columns_of_time
-    ),
-    Measured(r"artifacts/tab_training_run\.(csv|md|tex)$", "rows time and speed", _rows_of_time),
+    Measured(r"/tab_(table6|baselines)_cost\.(csv|md|tex)$", "columns of seconds and minutes", _columns_of_time),
+    Measured(r"/tab_training_run\.(csv|md|tex)$", "rows time and speed", _rows_of_time),
 )
 
 
