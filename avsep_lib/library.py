@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from avsep_lib.errors import ConfigError, DataError
+from avsep_lib.errors import ConfigError
 from avsep_lib.files import atomic_path
 from avsep_lib.paths import project_root
 
@@ -187,7 +187,7 @@ class _Remembered:
     def keep(self) -> None:
         """Write what was used, when something new is among it."""
         if self.used.keys() - self.known.keys() and self.path.parent.is_dir():
-            with contextlib.suppress(OSError, DataError), atomic_path(self.path) as path:
+            with contextlib.suppress(OSError), atomic_path(self.path) as path:
                 kept = json.dumps(self.known | self.used if len(self.known) < MOST_KEPT else self.used)
                 path.write_text(f"{_hash(kept)}\n{kept}")
 

@@ -3,8 +3,8 @@
 ``python -m avsep_lib.naming`` separates the test pairs with the first run of every row whose outputs are named by the true
 sources (`avsep_lib.methods.assignment`), names them in every possible way instead of the best one, and writes one line per
 run and mixture: run_id, method, mixture_id, n_outputs, n_ways, best_db, median_db, worst_db. Each is the mean over the
-sources of the SI-SDR improvement of the soft estimates. The median is what a naming by chance reaches half of the time; a
-method that separates keeps some of its gain there only when it has more outputs than sources.
+sources of the SI-SDR improvement of the soft estimates. A naming by
+chance reaches the median half of the time.
 """
 
 from __future__ import annotations
