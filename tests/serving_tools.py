@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,16 +66,30 @@ class Served:
         """Local addresses on which the port is listened to."""
         import psutil
 
-        family = [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]
-        found = [c.laddr for p in family for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+        found = [
+            c.laddr
+            for c in self._of_each(lambda process: process.net_connections("inet"))
+            if c.status == psutil.CONN_LISTEN
+        ]
         return {address.ip for address in found if address.port == self.port}
 
     def command_lines(self) -> str:
         """What any user of the machine sees of the server and its children."""
+        return " ".join(self._of_each(lambda process: process.cmdline()))
+
+    def _of_each(self, ask: Callable) -> list:
+        """The answers of the server and its children; a child that ended since it was listed has none.
+
+        JupyterLab starts children that live for milliseconds.
+        """
         import psutil
 
-        family = [psutil.Process(self.pid), *psutil.Process(self.pid).children(recursive=True)]
-        return "\n".join(" ".join(process.cmdline()) for process in family)
+        server = psutil.Process(self.pid)
+        answers = list(ask(server))
+        for child in server.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                answers += ask(child)
+        return answers
 
 
 def careless(state: Path) -> dict[str, str]:

@@ -4,7 +4,10 @@ import asyncio
 import json
 import re
 import stat
+import subprocess
+import sys
 
+import psutil
 import pytest
 import serving_tools
 from tornado.httpclient import HTTPClientError, HTTPRequest
@@ -74,6 +77,17 @@ def request_of(kind, **content):
 
 def test_only_the_loopback_address_is_listened_to(server):
     assert server.addresses() == {HOST}
+
+
+def test_a_child_that_ended_meanwhile_listens_on_nothing(server, monkeypatch):
+    """JupyterLab's children come and go; one was gone between the list and the question, and a check fell."""
+    short = subprocess.Popen([sys.executable, "-c", ""])
+    gone = psutil.Process(short.pid)
+    short.wait()
+    children = psutil.Process.children
+    monkeypatch.setattr(psutil.Process, "children", lambda self, **how: [gone, *children(self, **how)])
+    assert server.addresses() == {HOST}
+    assert server.command_lines()
 
 
 def test_without_the_token_there_is_a_login_and_no_more(server):
