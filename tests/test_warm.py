@@ -154,6 +154,25 @@ def test_a_server_that_cannot_start_is_not_waited_for(project):
     assert time.monotonic() - start_of < 4
 
 
+def test_a_server_whose_snakemake_ends_while_it_imports_ends_at_once(project):
+    """Otherwise `make figures` twice in a row, with nothing to do, waits for the imports of the first."""
+    folder, environment, _ = project
+    (folder / "early").mkdir()
+    (folder / "torch.py").write_text("import pathlib, time\npathlib.Path('imports').touch()\ntime.sleep(60)")
+    parent = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        words = [sys.executable, "-P", WARM, "--serve", "early", str(parent.pid)]
+        server = subprocess.Popen(words, cwd=folder, env=environment | {"PYTHONPATH": str(folder)})
+        assert within(20, (folder / "imports").exists)
+        assert server.poll() is None
+        parent.kill()
+        parent.wait()
+        assert server.wait(1) != 0
+    finally:
+        (folder / "torch.py").unlink()
+    assert not (folder / "early").exists()
+
+
 def test_the_suite_itself_is_never_imported_beforehand(project):
     folder, environment, _ = project
     (folder / "seen.py").write_text(

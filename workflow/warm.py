@@ -24,6 +24,7 @@ IMPORTED = (
 )
 LEFT_OUT = ("pandas", "matplotlib", "IPython", "ipykernel")  # look at their surroundings on import: is this a notebook?
 PATIENCE_S = 5.0  # how long a job waits for the server's imports: less than its own would take
+LOOK_S = 0.1  # how often the server looks, while it imports, whether it is still needed
 GRACE_S = 5.0  # between asking a job to end and ending it
 
 
@@ -71,29 +72,32 @@ def asked(folder: str, words: list[str]) -> int | None:
 
 def serve(folder: str, parent: int) -> None:
     """Import, listen, and fork for each job, until `parent` is gone. Returns in the process of a job."""
+    import select
     import shutil
     import signal
     import socket
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the jobs themselves; this one ends with its parent
     try:
+        above = os.pidfd_open(parent)
+        signal.signal(
+            signal.SIGALRM, lambda *_: select.select([above], [], [], 0)[0] and sys.exit("warm.py: not needed")
+        )
+        signal.setitimer(signal.ITIMER_REAL, LOOK_S, LOOK_S)  # the next `make figures` would wait for the imports' end
         prepare()
+        signal.setitimer(signal.ITIMER_REAL, 0)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listening.bind(f"{folder}/socket")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # nobody shall wait for it
         raise
     listening.listen(64)
-    listening.settimeout(1.0)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are not waited for
-    while os.path.exists(f"/proc/{parent}"):
-        try:
-            connection, _ = listening.accept()
-        except TimeoutError:
-            continue
+    while above not in select.select([listening, above], [], [])[0]:
+        connection, _ = listening.accept()
         if os.fork() == 0:
             listening.close()
-            return keep(connection, parent)
+            return keep(connection, above)
         connection.close()
     shutil.rmtree(folder, ignore_errors=True)
     sys.exit()
@@ -114,8 +118,11 @@ def prepare() -> None:
     gc.freeze()  # or the first collection of every job would copy all of this memory
 
 
-def keep(connection, parent: int) -> None:
-    """Fork the job and stay with it: end it when its client or `parent` goes, report its code. Returns in the job."""
+def keep(connection, above: int) -> None:
+    """Fork the job and stay with it: end it when its client or the process `above` (a descriptor) goes, report its code.
+
+    Returns in the job.
+    """
     import contextlib
     import json
     import select
@@ -139,10 +146,10 @@ def keep(connection, parent: int) -> None:
     job = os.fork()
     if job == 0:
         connection.close()
+        os.close(above)
         return become(words, folder, environment, files)
-    ended, ready = os.pidfd_open(job), []
-    while not ready and os.path.exists(f"/proc/{parent}"):
-        ready, _, _ = select.select([ended, connection], [], [], 1.0)
+    ended = os.pidfd_open(job)
+    ready, _, _ = select.select([ended, connection, above], [], [])
     if ended not in ready:
         family = [job, *descendants(job)]
         for number in (signal.SIGTERM, signal.SIGKILL):
