@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import method_tools
 import numpy as np
 import pytest
 import torch
@@ -54,6 +57,32 @@ def image_queries(n: int = 2, size: int = 16) -> list[Query]:
 
 def noise(n_samples: int) -> np.ndarray:
     return np.random.default_rng(1).uniform(-0.5, 0.5, n_samples).astype(np.float32)
+
+
+QUICK = ("sgn", "label_sep", "mixit", "clipsep_nit", "pit", "mixpit", "resunet_decouple", "mp_net", "wave_u_net")
+
+
+def test_loading_imports_no_compiler(tmp_path):
+    """The network without memory, built first, once asked for normal values, and PyTorch imports its compiler for them.
+
+    A second for each process that reads a checkpoint. Methods with a trunk of torchvision are not here: it does so itself.
+    """
+    paths = [checkpoint(tmp_path / "hfra.safetensors")]
+    for name in QUICK:
+        net = method_tools.network(name)
+        metadata = {"config": canonical_json(to_dict(net.config) | {"classes": list(method_tools.CLASSES)})}
+        paths.append(tmp_path / f"{name}.safetensors")
+        save_file({k: v.contiguous() for k, v in net.state_dict().items()}, paths[-1], metadata)
+    lines = [
+        "import sys",
+        "from avsep_lib.methods.registry import load_method",
+        "for path in sys.argv[1:]:",
+        "    load_method(path)",
+        "    assert 'torch._dynamo' not in sys.modules, path",
+    ]
+    command = [sys.executable, "-c", "\n".join(lines), *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 # --- references ------------------------------------------------------------------------------------------------------

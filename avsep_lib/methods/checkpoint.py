@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch.overrides import TorchFunctionMode
 
 from avsep_lib.errors import WeightsError
 from avsep_lib.settings import RunConfig, from_dict
@@ -74,13 +75,25 @@ def built(checkpoint: Checkpoint, path: str | Path, build: Callable[[], Module])
         The tensors are not those of the configuration.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Unfilled():
             build().load_state_dict(checkpoint.tensors, strict=True, assign=True)
         network = build()
         network.load_state_dict(checkpoint.tensors, strict=True)
     except RuntimeError as error:
         raise WeightsError(f"checkpoint {path} does not fit its own configuration: {error}") from None
     return network
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves normal initial values out: without memory there are none, and PyTorch imports its compiler for them (1 s)."""
+
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        kwargs = kwargs or {}
+        if func in (torch.Tensor.normal_, torch.nn.init.normal_):
+            return args[0] if args else kwargs["tensor"]
+        if func is torch.randn:
+            return torch.empty(*args, **kwargs)
+        return func(*args, **kwargs)
 
 
 def _read(path: Path, *, tensors: bool) -> tuple[dict[str, str], dict[str, torch.Tensor]]:

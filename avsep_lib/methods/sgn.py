@@ -95,7 +95,8 @@ class PatchEmbedding(nn.Module):
         self.norm = nn.BatchNorm2d(1, affine=False)
         self.conv = nn.Conv2d(1, dim, patch, stride=patch)
         n_patches = (self.size[0] // patch) * (self.size[1] // patch)
-        self.positions = nn.Parameter(0.02 * torch.randn(n_patches, dim)) if positions else None
+        positioned = nn.init.normal_(torch.empty(n_patches, dim), std=0.02) if positions else None
+        self.positions = nn.Parameter(positioned) if positions else None
 
     def forward(self, log_magnitude: torch.Tensor) -> torch.Tensor:
         """``(B, 1, R, T)`` to ``(B, P, D)``; DataError for another size than the configuration's."""
