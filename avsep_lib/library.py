@@ -7,10 +7,7 @@ then reruns the notebooks that use it and trains nothing. Nothing is imported he
 from __future__ import annotations
 
 import ast
-import atexit
-import contextlib
 import functools
-import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -18,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avsep_lib.errors import ConfigError
-from avsep_lib.files import atomic_path
 from avsep_lib.paths import project_root
+from avsep_lib.remembered import Remembered
 
 PACKAGE = "avsep_lib"
 READING = 1  # of `_named`: another number forgets what was remembered of source texts
-MOST_KEPT = 5000  # texts; beyond that only those of today are kept
 LONGEST_NAME = 60  # characters of a literal that may name a file or a module
 EXTENSIONS = {"save_figure": ("fig", ("png", "svg")), "save_table": ("tab", ("csv", "md", "tex"))}
 
@@ -162,43 +158,10 @@ class _Source:
 Names = tuple[list[str], list[str]]  # dotted names that may be modules, short literals
 
 
-class _Remembered:
-    """What source texts name, by their hash, kept from one process to the next: parsing all of them takes a second.
-
-    It lies in Snakemake's own folder of state and is used where that exists. A file that cannot be read, or does not fit
-    the checksum in its first line, remembers nothing; one that cannot be written is left alone.
-    """
-
-    def __init__(self) -> None:
-        self.path = project_root() / ".snakemake" / "names_in_sources"
-        self.known: dict[str, Names] = {}
-        self.used: dict[str, Names] = {}
-        with contextlib.suppress(OSError, ValueError):
-            checksum, _, text = self.path.read_text().partition("\n")
-            self.known = json.loads(text) if checksum == _hash(text) else {}
-        atexit.register(self.keep)
-
-    def names(self, text: str, package: str, place: str) -> Names:
-        """`_named` of a text, from memory where it is known."""
-        key = _hash(f"{READING}\0{package}\0{text}")
-        self.used[key] = self.known.get(key) or _named(text, package, place)
-        return self.used[key]
-
-    def keep(self) -> None:
-        """Write what was used, when something new is among it."""
-        if self.used.keys() - self.known.keys() and self.path.parent.is_dir():
-            with contextlib.suppress(OSError), atomic_path(self.path) as path:
-                kept = json.dumps(self.known | self.used if len(self.known) < MOST_KEPT else self.used)
-                path.write_text(f"{_hash(kept)}\n{kept}")
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 @functools.cache
-def _remembered() -> _Remembered:
-    return _Remembered()
+def _remembered() -> Remembered:
+    """What source texts name, from one process to the next: parsing all of them takes a second."""
+    return Remembered("names_in_sources")
 
 
 @functools.cache
@@ -210,7 +173,8 @@ def _read_module(module: str) -> _Source:
 
 def _read(text: str, package: str, place: str) -> _Source:
     """What a source text names; `package` resolves relative imports."""
-    names, literals = _remembered().names(text, package, place)
+    found = functools.partial(_named, text, package, place)
+    names, literals = _remembered().recall(str(READING), package, text, found=found)
     return _Source(frozenset(name for name in names if _source(name) is not None), frozenset(literals))
 
 

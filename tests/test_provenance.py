@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import random
 import re
 import shutil
@@ -16,7 +17,7 @@ from provenance_tools import EDITS, edit_a_sidecar, flip_a_byte, noticed
 from avsep_lib import reads
 from avsep_lib.errors import DataError
 from avsep_lib.files import read_json, sha256_file, write_json
-from avsep_lib.lineage import licences, sbom
+from avsep_lib.lineage import jobs, licences, sbom
 from avsep_lib.lineage.crate import CRATE, TIMES, read_crate
 from avsep_lib.lineage.folders import check_folder, missing_parts
 from avsep_lib.lineage.lock import differences, read_lock
@@ -25,6 +26,7 @@ from avsep_lib.lineage.verify import verify
 from avsep_lib.paths import project_root
 from avsep_lib.publish import publish, publish_records
 from avsep_lib.recipe import made_by, notebook_hash
+from avsep_lib.remembered import Remembered
 from avsep_lib.runner import run_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -336,6 +338,63 @@ def test_the_record_of_an_unchanged_run_is_not_written_again(toy):
     path = toy / ".snakemake/metadata" / base64.urlsafe_b64encode(SCORES.encode()).decode()
     path.write_text(path.read_text().replace("1000000000.0", "1000000100.0"))
     assert write_records("toy", listed)
+
+
+@pytest.fixture
+def hashing(tmp_path, monkeypatch):
+    """The hash of a file and of a folder as another process finds them, and the files whose content it has read."""
+    monkeypatch.setenv("AVSEP_ROOT", str(tmp_path))
+    monkeypatch.setattr("avsep_lib.remembered.atexit.register", lambda function: None)
+    monkeypatch.setattr(jobs, "SETTLED_NS", 0)
+    for name in (".snakemake", "config", "folder/below"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("file", "folder/a", "folder/below/b"):
+        (tmp_path / name).write_text(name)
+    read = []
+    monkeypatch.setattr(jobs, "sha256_file", lambda path: read.append(path.name) or sha256_file(path))
+
+    def another_process() -> tuple[str, str, list[str]]:
+        read.clear()
+        remembered = Remembered("hashes")
+        hashes = jobs.Hashes(remembered)
+        found = hashes["file"], hashes["folder"]
+        remembered.keep()
+        looked_into = sorted(read)
+        assert found == (jobs.Hashes()["file"], jobs.Hashes()["folder"])
+        return *found, looked_into
+
+    return another_process
+
+
+def edit_unseen(path: Path) -> None:
+    """Other bytes of the same length, and the time of modification set back."""
+    before = path.stat()
+    path.write_text(path.read_text().swapcase())
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+
+
+def test_a_result_is_hashed_once_until_it_changes(hashing, tmp_path):
+    first = hashing()
+    assert first[2] == ["a", "b", "file"]
+    assert hashing() == (*first[:2], [])
+    edit_unseen(tmp_path / "folder/below/b")
+    second = hashing()
+    assert second[0] == first[0]
+    assert second[1] != first[1]
+    edit_unseen(tmp_path / "file")
+    assert hashing()[0] != first[0]
+    (tmp_path / "folder/below/b").rename(tmp_path / "folder/b")
+    assert hashing()[1] not in (first[1], second[1])
+    (tmp_path / "folder/b").unlink()
+    assert hashing()[1] not in (first[1], second[1])
+
+
+def test_a_result_of_this_moment_is_hashed_again(hashing, monkeypatch):
+    """The clock of a file system is coarse: a second edit may leave the times as they are."""
+    monkeypatch.setattr(jobs, "SETTLED_NS", 10**12)
+    assert hashing()[2] == ["a", "b", "file"]
+    assert hashing()[2] == ["a", "b", "file"]
 
 
 def test_the_record_names_jobs_files_and_facts(toy):

@@ -18,6 +18,7 @@ import pytest
 
 from avsep_lib import library
 from avsep_lib import publish as publishing
+from avsep_lib import remembered as remembered_module
 from avsep_lib.errors import ConfigError, DataError
 from avsep_lib.files import sha256_file
 from avsep_lib.parameters import NOTEBOOKS
@@ -325,7 +326,7 @@ def test_closure_follows_every_kind_of_import(package):
 def remembered(package, monkeypatch):
     """What this process reads, and what it finds remembered from another one."""
     (package / ".snakemake").mkdir()
-    monkeypatch.setattr(library.atexit, "register", lambda function: None)
+    monkeypatch.setattr(remembered_module.atexit, "register", lambda function: None)
     parsed = []
     named = library._named
     monkeypatch.setattr(library, "_named", lambda text, *place: parsed.append(place[1]) or named(text, *place))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import os
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avsep_lib.changes.records import read_records
-from avsep_lib.files import sha256_file
+from avsep_lib.files import sha256_file, sha256_text
 from avsep_lib.paths import project_root
 from avsep_lib.provenance import joint_hash
+from avsep_lib.remembered import Remembered
+
+SETTLED_NS = 2 * 10**9  # a younger file may change once more without another time: clocks of file systems are coarse
 
 
 @dataclass(frozen=True)
@@ -35,15 +42,49 @@ def content_hash(path: Path) -> str:
 
 
 class Hashes:
-    """Hashes of files below the checkout, each computed once."""
+    """Hashes of files and folders below the checkout, each computed once.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    remembered : Remembered, optional
+        Hashes that another process has computed of what the file system says has not changed since. Without it all are
+        computed here, as whoever verifies must.
+    """
+
+    def __init__(self, remembered: Remembered | None = None) -> None:
         self._known: dict[str, str] = {}
+        self._remembered = remembered
 
     def __getitem__(self, path: str) -> str:
         if path not in self._known:
-            self._known[path] = content_hash(project_root() / path)
+            self._known[path] = self._hash(project_root() / path)
         return self._known[path]
+
+    def _hash(self, path: Path) -> str:
+        computed = functools.partial(content_hash, path)
+        if self._remembered is None:
+            return computed()
+        state, changed_ns = _state(path)
+        if time.time_ns() - changed_ns < SETTLED_NS:
+            return computed()
+        return self._remembered.recall(str(path), state, found=computed)
+
+
+def _state(path: Path) -> tuple[str, int]:
+    """What the file system says of a file, or of each in a folder, that an edit changes; and when the last one was (ns).
+
+    The time of the last change (ctime) cannot be set back, unlike that of the last modification.
+    """
+    files = [str(path)]
+    if path.is_dir():
+        files = sorted(os.path.join(place, name) for place, _, names in os.walk(path) for name in names)
+    seen, changed = [], 0
+    for name in files:
+        with contextlib.suppress(FileNotFoundError):  # or a link to nowhere, of which there is no hash either
+            found = os.stat(name)
+            seen.append(f"{name} {found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}")
+            changed = max(changed, found.st_ctime_ns)
+    return sha256_text("\n".join(seen)), changed
 
 
 def jobs_behind(profile: str, wanted: Iterable[str], hashes: Hashes) -> list[Job]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import Distribution, PackageMetadata, distributions
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.utils import canonicalize_name
@@ -54,7 +54,7 @@ def licence_of(distribution: Distribution) -> Licence:
     The metadata's SPDX expression if there is one; else its free field if that names a licence of SPDX, its classifiers,
     the free field as it is, or the first line of its licence file.
     """
-    metadata = distribution.metadata
+    metadata = metadata_of(distribution)
     if expression := metadata.get("License-Expression"):
         return Licence(expression, "expression")
     field = next(iter((metadata.get("License") or "").strip().splitlines()), "").strip()
@@ -85,10 +85,16 @@ def _first_line(distribution: Distribution) -> str:
 
 
 @functools.cache
+def metadata_of(distribution: Distribution) -> PackageMetadata:
+    """What a distribution says of itself, read once: importlib reads the file again for each question."""
+    return distribution.metadata
+
+
+@functools.cache
 def _installed() -> dict[str, Distribution]:
     found: dict[str, Distribution] = {}
     for distribution in distributions():
-        found.setdefault(str(canonicalize_name(distribution.metadata["Name"])), distribution)
+        found.setdefault(str(canonicalize_name(metadata_of(distribution)["Name"])), distribution)
     return dict(sorted(found.items()))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from avsep_lib.lineage.licences import installed
+from avsep_lib.lineage.licences import installed, metadata_of
 from avsep_lib.paths import project_root
 
 LINE = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;]+)(?: ; (?P<marker>[^\\\n]+?))? *\\?$", re.MULTILINE)
@@ -43,7 +43,7 @@ def read_lock(text: str) -> list[Locked]:
 def differences() -> tuple[list[str], list[str]]:
     """What is installed in another version than locked or missing, and what is installed beside the lock; sentences."""
     locked = {line.name: line.version for line in read_lock(lock_path().read_text()) if line.here}
-    here = {name: found.version for name, found in installed().items()}
+    here = {name: metadata_of(found)["Version"] for name, found in installed().items()}
     wrong = [f"{name} {version} is locked and not installed" for name, version in locked.items() if name not in here]
     wrong += [
         f"{name} is {here[name]}, locked is {version}"

@@ -20,6 +20,7 @@ from avsep_lib.lineage.sources import lost_inputs
 from avsep_lib.paths import results_root
 from avsep_lib.provenance import commit, hardware, joint_hash, python_version
 from avsep_lib.recorded.notes import noted_files
+from avsep_lib.remembered import Remembered
 
 SBOM = "sbom.json"
 RECORDS = (CRATE, SBOM)
@@ -45,7 +46,7 @@ def write_records(profile: str, published: Mapping[str, str]) -> bool:
     same = fingerprint(profile, published, wanted)
     if all((folder / name).exists() for name in RECORDS) and _fingerprint_of(folder) == same:
         return False
-    hashes = Hashes()
+    hashes = Hashes(Remembered("hashes_of_results"))  # tens of thousands of files, of which a run changes few
     jobs = jobs_behind(profile, wanted, hashes)
     write_json(folder / SBOM, bill_of_materials())
     beside = dict(published) | {SBOM: sha256_file(folder / SBOM)}

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 from avsep_lib.cli import run_main
 from avsep_lib.files import sha256_file, write_json
-from avsep_lib.lineage.licences import UNKNOWN, installed, licence_of
+from avsep_lib.lineage.licences import UNKNOWN, installed, licence_of, metadata_of
 from avsep_lib.lineage.lock import differences, lock_path
 
 SOUNDFONT = ("pretty_midi", "TimGM6mb.sf2", "GPL-2.0-only")  # package, file, licence as distributions of Linux say
@@ -57,9 +57,9 @@ def bill_of_materials() -> dict[str, Any]:
 
 
 def _component(part: Distribution) -> dict[str, Any]:
-    name, licence = _name(part), licence_of(part)
-    entry = {"type": "library", "bom-ref": name, "name": part.metadata["Name"], "version": part.version}
-    entry["purl"] = f"pkg:pypi/{name}@{part.version.replace('+', '%2B')}"
+    name, licence, metadata = _name(part), licence_of(part), metadata_of(part)
+    entry = {"type": "library", "bom-ref": name, "name": metadata["Name"], "version": metadata["Version"]}
+    entry["purl"] = f"pkg:pypi/{name}@{metadata['Version'].replace('+', '%2B')}"
     if licence.name != UNKNOWN:
         spdx = licence.spdx
         entry["licenses"] = [{"expression": spdx}] if spdx else [{"license": {"name": licence.name}}]
@@ -80,13 +80,13 @@ def _soundfont() -> list[dict[str, Any]]:
 
 
 def _dependency(name: str, part: Distribution, found: dict[str, Distribution]) -> dict[str, Any]:
-    wanted = map(Requirement, part.requires or [])
+    wanted = map(Requirement, metadata_of(part).get_all("Requires-Dist") or [])
     needed = {canonicalize_name(r.name) for r in wanted if not r.marker or r.marker.evaluate({"extra": ""})}
     return {"ref": name, "dependsOn": sorted(needed & found.keys())}
 
 
 def _name(part: Distribution) -> str:
-    return str(canonicalize_name(part.metadata["Name"]))
+    return str(canonicalize_name(metadata_of(part)["Name"]))
 
 
 def summary(bill: dict[str, Any]) -> str:
