@@ -6,11 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from avsep_lib.library import modules_of_notebook
+from avsep_lib.parameters import NOTEBOOKS
+from avsep_lib.paths import project_root
 from avsep_lib.settings import AudioSettings
+from avsep_lib.workflow import notebook_path
 from benchmarks import __main__ as command
 from benchmarks import machine, picture, report, run, timing
 from benchmarks.case import Case, Pair
-from benchmarks.cases import all_cases, bss_eval, store
+from benchmarks.cases import all_cases, bss_eval, store, workflow
 
 RATES = machine.Rates(10.0, 100.0, 200.0, 50.0)
 
@@ -185,3 +189,10 @@ def test_batches_of_the_store_are_those_of_sound_files():
     assert "largest difference" in pair.check()
     assert pair.ours() > 0
     assert pair.reference() > 0
+
+
+def test_the_edited_module_draws_figures_of_one_notebook():
+    """So the row measures one edited figure; a second notebook that came to use the module once doubled it."""
+    edited = project_root() / workflow.EDITED
+    paths = [project_root() / notebook_path(stem) for stem in NOTEBOOKS]
+    assert [path.stem for path in paths if edited in modules_of_notebook(path)] == ["08_modality_gap"]

@@ -9,8 +9,9 @@ import pytest
 
 from avsep_lib import coverage, datacard
 from avsep_lib.descriptors import DESCRIPTORS, INDICES
-from avsep_lib.plots import character, dataset, encoders, gap, names, probe, style
+from avsep_lib.plots import character, dataset, encoders, names, probe, style
 from avsep_lib.plots import coverage as coverage_plots
+from avsep_lib.plots import maps as map_plots
 from avsep_lib.recorded.settings import PROBLEMS
 from avsep_lib.sound_character import correlations
 
@@ -131,13 +132,17 @@ def test_maps_of_few_and_many_classes(n):
     labels = np.repeat(MANY[:n], 2)
     maps = {(5, "hier"): np.random.default_rng(0).normal(size=(2 * n, 2))}
     numbers = pd.DataFrame({"row": ["hier"], "space": ["map, perplexity 5"], "knn": [10.0]})
-    figure = drawn(gap.tsne_figure(plt.figure(figsize=(7.5, gap.tsne_height(maps, labels))), maps, labels, numbers))
+    figure = drawn(
+        map_plots.tsne_figure(plt.figure(figsize=(7.5, map_plots.tsne_height(maps, labels))), maps, labels, numbers)
+    )
     assert bool(figure.legends) == (n == 4)
 
 
 def test_no_map_is_one_sentence():
     figure = drawn(
-        gap.tsne_figure(plt.figure(figsize=(7.5, gap.tsne_height({}, []))), {}, np.array([]), pd.DataFrame())
+        map_plots.tsne_figure(
+            plt.figure(figsize=(7.5, map_plots.tsne_height({}, []))), {}, np.array([]), pd.DataFrame()
+        )
     )
     assert any("no map" in text for text in texts(figure))
 

@@ -16,6 +16,7 @@ from avsep_lib.intervals import Resampling
 from avsep_lib.modality_gap import tables
 from avsep_lib.modality_gap.clouds import Clouds
 from avsep_lib.plots import gap as gap_plots
+from avsep_lib.plots import maps as map_plots
 from avsep_lib.plots import probe as probe_plots
 
 QUICK = Resampling(100)
@@ -112,7 +113,7 @@ def test_few_points_get_small_perplexities():
 
 
 def test_class_styles_are_all_different():
-    styles = gap_plots.class_style([f"c{i}" for i in range(99)])
+    styles = map_plots.class_style([f"c{i}" for i in range(99)])
     assert len(set(styles.values())) == 99
 
 
@@ -121,7 +122,7 @@ def test_tsne_figure_has_a_panel_per_map_and_a_legend_entry_per_class(figure, cl
     assert list(variants) == list(tsne.VARIANTS)
     maps = tsne.embed_all(variants)
     numbers = tsne.numbers(variants, maps, clouds.labels, QUICK)
-    gap_plots.tsne_figure(figure, maps, clouds.labels, numbers)
+    map_plots.tsne_figure(figure, maps, clouds.labels, numbers)
     assert len(figure.axes) == len(maps) == 6  # perplexities 5 and 15
     assert [entry.get_text() for entry in figure.legends[0].get_texts()] == [f"class {i}" for i in range(5)]
     assert figure.axes[3].get_ylabel() == "perplexity 15"
