@@ -153,7 +153,8 @@ def test_a_table_has_caption_provenance_downloads_and_links_of_its_rows(soups):
     assert {links[word] for word in ("CSV", "Markdown", "LaTeX")} == {
         f"assets/tab_table6.{e}" for e in ("csv", "md", "tex")
     }
-    words = figure.get_text(" ", strip=True)
+    assert links["Where it comes from"] == "notebooks/06_ablation.html#from-tab_table6"
+    words = soups["notebooks/06_ablation.html"].find("details", id="from-tab_table6").get_text(" ", strip=True)
     assert figure.figcaption.get_text(strip=True) == "Rows and their SDR."
     for part in ("late-s0", "parameters", "seed = 1", "cores", "CPython", "modules"):
         assert part in words
@@ -183,7 +184,7 @@ def test_notebook_pages_have_contents_neighbours_and_the_way_back(soups):
     assert soups["notebooks/06_ablation.html"].find("a", href="../index.html#06_ablation")
     contents = soups["notebooks/06_ablation.html"].find("nav", class_="contents")
     assert [a["href"] for a in contents.find_all("a")] == [
-        "#table-6", "#the-grid", "#what-becomes-of-the-papers-claims", "#save"
+        "#table-6", "#the-grid", "#what-becomes-of-the-papers-claims", "#save", "#origins"
     ]  # fmt: skip
 
 

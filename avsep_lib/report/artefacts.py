@@ -1,4 +1,4 @@
-"""Every figure and table of the first page, with where it came from."""
+"""Every figure and table of the first page, and where it came from, which its notebook's page says."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from avsep_lib.files import read_json
 from avsep_lib.library import Artifact
 from avsep_lib.plots.style import label_of
 from avsep_lib.report.html_tables import html_table, read_csv, read_markdown
+from avsep_lib.report.notebooks import Notebook
 from avsep_lib.report.pictures import LARGE, described, png_size
 from avsep_lib.report.runs import run_address
 from avsep_lib.report.site import Site
 from avsep_lib.tables.names import PAPER_ROWS
 
 DIGITS = 12  # of a hash
-MOST_ROWS = 40  # of the values behind a figure; the file has all of them
+MOST_ROWS = 12  # of the values behind a figure, which show what is in the file; that has all of them
+ORIGIN = "from-"  # begins the anchors of what the pages of notebooks say of artefacts
 WORDS = {"csv": "CSV", "md": "Markdown", "tex": "LaTeX", "png": "PNG", "svg": "SVG", "json": "provenance (JSON)"}
 
 
 def artefact_entry(
-    site: Site, artefact: Artifact, page: str, runs: dict[str, Run], words: dict[str, str]
+    site: Site, artefact: Artifact, book: Notebook, runs: dict[str, Run], words: dict[str, str]
 ) -> dict[str, Any]:
     """What the template shows of one figure or table; its files are copied to ``assets``.
 
@@ -30,8 +32,8 @@ def artefact_entry(
     ----------
     site : Site
     artefact : Artifact
-    page : str
-        Address of the cell that shows it.
+    book : Notebook
+        The executed notebook that shows it.
     runs : dict of str to Run
         All runs of the profile.
     words : dict of str to str
@@ -52,7 +54,9 @@ def artefact_entry(
         "stem": artefact.stem,
         "kind": sidecar["kind"],
         "caption": sidecar["caption"],
-        "page": page,
+        "page": f"{book.page}#{book.shown_at.get(artefact.stem, '')}".rstrip("#"),
+        "origin": f"{book.page}#{ORIGIN}{artefact.stem}",
+        "anchor": f"{ORIGIN}{artefact.stem}",
         "files": [(WORDS[name.rpartition(".")[2]], f"assets/{name}") for name in files],
         "provenance": provenance(sidecar, used, site.profile),
     }

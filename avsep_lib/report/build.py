@@ -64,10 +64,12 @@ def build_report(profile: str) -> Path:
     shutil.rmtree(site.out, ignore_errors=True)
     site.out.mkdir(parents=True)
     loaded = load_profile(profile)
-    books = notebook_pages(site)
+    books = read_notebooks(site)
+    shown = sections(site, loaded, books)
+    notebook_pages(site, books, shown)
     other_pages(site, loaded, books)
     glossary.glossary_page(project_root() / GLOSSARY, site, set(books))
-    index_page(site, loaded, books)
+    index_page(site, loaded, books, shown)
     write_one_file(site.out)
     for weight in (weights := weigh(site.out)):
         print(weight)
@@ -80,8 +82,8 @@ def reported_notebooks() -> list[str]:
     return [stem for stem in NOTEBOOKS if (project_root() / notebook_path(stem)).exists()]
 
 
-def notebook_pages(site: Site) -> dict[str, Notebook]:
-    """Write the pages of all executed notebooks."""
+def read_notebooks(site: Site) -> dict[str, Notebook]:
+    """All executed notebooks."""
     stems, folder = reported_notebooks(), site.results / "artifacts"
     books = {}
     for stem in stems:
@@ -93,17 +95,22 @@ def notebook_pages(site: Site) -> dict[str, Notebook]:
             if artefact.stem.startswith("fig_")
         }
         books[stem] = read_notebook(site.results / "notebooks" / f"{stem}.ipynb", site, stems, captions)
-    listed = list(books.values())
+    return books
+
+
+def notebook_pages(site: Site, books: dict[str, Notebook], shown: list[Section]) -> None:
+    """Write the pages of all executed notebooks."""
+    listed, artefacts = list(books.values()), {section.stem: section.artefacts for section in shown}
     for i, book in enumerate(listed):
         site.write(
             book.page,
             "notebook",
             book.title,
             book=book,
+            artefacts=artefacts[book.stem],
             before=listed[i - 1] if i else None,
             after=listed[i + 1] if i + 1 < len(listed) else None,
         )
-    return books
 
 
 def other_pages(site: Site, profile: Profile, books: dict[str, Notebook]) -> None:
@@ -148,10 +155,7 @@ def sections(site: Site, profile: Profile, books: dict[str, Notebook]) -> list[S
             stem,
             book.title,
             book.page,
-            [
-                artefact_entry(site, a, f"{book.page}#{book.shown_at.get(a.stem, '')}".rstrip("#"), ids, words)
-                for a in notebook_artifacts(stem)
-            ],
+            [artefact_entry(site, artefact, book, ids, words) for artefact in notebook_artifacts(stem)],
         )
         for stem, book in books.items()
     ]
@@ -162,7 +166,7 @@ def n_trained(profile: Profile) -> int:
     return sum(run.method not in UNTRAINED for run in profile_runs(profile))
 
 
-def index_page(site: Site, profile: Profile, books: dict[str, Notebook]) -> None:
+def index_page(site: Site, profile: Profile, books: dict[str, Notebook], shown: list[Section]) -> None:
     """Write the first page."""
     folder = site.results / "artifacts"
 
@@ -178,7 +182,7 @@ def index_page(site: Site, profile: Profile, books: dict[str, Notebook]) -> None
         counts=verdict_counts(claims),
         claims_table=CLAIMS_TABLE,
         summary=sentences(claims, folder),
-        sections=[section for section in sections(site, profile, books) if section.artefacts],
+        sections=[section for section in shown if section.artefacts],
         notebooks=[(book.page, stem, book.title) for stem, book in books.items()],
         changes=changes.changes_html(site.results),
         checks=canary_entries(site.results / "canaries.json"),

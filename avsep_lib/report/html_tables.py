@@ -41,7 +41,8 @@ def html_table(rows: list[list[str]], caption: str, links: Mapping[str, str] | N
     caption : str
         For screen readers; what stands beside the table is the figure caption.
     links : mapping of str to str, optional
-        Addresses by the words that lead there: a whole cell, or one of the words of a cell.
+        Addresses by the words that lead there: a whole cell, or one of the words of a cell. What is no address of a page
+        is no link.
     """
     head, *body = rows
     context = {i for i, name in enumerate(head) if name.lower().startswith(CONTEXT)}
@@ -57,11 +58,12 @@ def html_table(rows: list[list[str]], caption: str, links: Mapping[str, str] | N
 
 def linked(text: str, links: Mapping[str, str]) -> str:
     """Escaped text in which every word of `links` that leads to a page is a link; a text that is one as a whole is one link."""
-    links = {word: address for word, address in links.items() if is_page(address)}
-    if text in links:
-        return f'<a href="{escape(links[text])}">{escape(text)}</a>'
-    words = re.split(r"(\s+)", text)
-    html = "".join(f'<a href="{escape(links[w])}">{escape(w)}</a>' if w in links else escape(w) for w in words)
+
+    def link(word: str) -> str:
+        address = links.get(word, "")
+        return f'<a href="{escape(address)}">{escape(word)}</a>' if address and is_page(address) else escape(word)
+
+    html = link(text) if text in links else "".join(map(link, re.split(r"(\s+)", text)))
     return INTERVAL.sub(r'<span class="interval">\g<0></span>', signed(html))
 
 

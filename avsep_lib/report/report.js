@@ -34,6 +34,10 @@
     });
   }
 
+  const unfold = () => { const part = document.getElementById(location.hash.slice(1)); if (part instanceof HTMLDetailsElement) part.open = true; };
+  unfold();
+  addEventListener("hashchange", unfold);
+
   const code = document.getElementById("code");
   if (code) code.addEventListener("click", () => {
     const open = code.getAttribute("aria-pressed") !== "true";
