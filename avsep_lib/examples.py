@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from avsep_lib.audio import stft
 from avsep_lib.clips import ClipStore
 from avsep_lib.config import Profile, find_run
 from avsep_lib.encoders.store import EmbeddingStore
@@ -23,7 +22,15 @@ from avsep_lib.inputs import require, require_data
 from avsep_lib.methods.base import MASK_THRESHOLD, MaskType
 from avsep_lib.methods.hfra import HFRA
 from avsep_lib.pictures import load_frame
-from avsep_lib.score import MixtureItem, QueryMaker, frame_queries, image_queries, list_items, score_item
+from avsep_lib.score import (
+    MixtureItem,
+    QueryMaker,
+    factorise,
+    frame_queries,
+    image_queries,
+    list_items,
+    score_estimates,
+)
 from avsep_lib.trained import load_trained
 from avsep_lib.workflow import audio_key, data_key
 
@@ -171,11 +178,13 @@ def separate(bench: Bench, mixture_ids: Sequence[str], mask: MaskType) -> list[E
 
 def _example(bench: Bench, item: MixtureItem, mask: MaskType) -> Example:
     estimates, masks, rows = {}, {}, []
+    factorised = factorise(item, next(iter(bench.methods.values())).audio)
     for run_id, method in bench.methods.items():
-        queries = bench.queries(run_id)(item)
-        estimates[run_id] = method.estimate(item.waveform, queries)[mask]
-        masks[run_id] = _applied(method.masks(stft(torch.from_numpy(item.waveform), method.audio), queries), mask)
-        rows += [{"run_id": run_id, **row} for row in score_item(method, queries, item, bench.store)]
+        spectrum = method.spectrum(item.waveform)
+        predicted = method.masks(spectrum, bench.queries(run_id)(item))
+        separated = method.applied(spectrum, predicted)
+        estimates[run_id], masks[run_id] = separated[mask], _applied(predicted, mask)
+        rows += [{"run_id": run_id, **row} for row in score_estimates(separated, item, bench.store, factorised)]
     frames = [
         load_frame(bench.store, r.clip_id, r.frame, FRAME_PIXELS).transpose(1, 2, 0) for r in item.rows.itertuples()
     ]

@@ -12,7 +12,7 @@ is ``none``. A silent estimate has status
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from avsep_lib.encoders.settings import AudioEncoderSettings
 from avsep_lib.encoders.store import EmbeddingStore
 from avsep_lib.files import atomic_path
 from avsep_lib.manifest import label_list
-from avsep_lib.methods.base import MaskMethod, Query
+from avsep_lib.methods.base import MaskMethod, MaskType, Query
 from avsep_lib.methods.learnt import Learnt
 from avsep_lib.methods.references import REFERENCES
 from avsep_lib.methods.registry import load_method
@@ -119,11 +119,17 @@ def score_item(
     factorised: References | None = None,
 ) -> list[dict]:
     """Rows of one mixture, without the columns that name the run; `factorised` is from `factorise`, if at hand."""
-    n_output = method.audio.n_output
-    references = item.sources[:, :n_output]
-    factorised = factorised or factorise(item, method.audio)
-    baseline = np.repeat(item.waveform[None, :n_output], len(references), axis=0)
     estimates = method.estimate(item.waveform, queries)
+    return score_estimates(estimates, item, store, factorised or factorise(item, method.audio))
+
+
+def score_estimates(
+    estimates: Mapping[MaskType, np.ndarray], item: MixtureItem, store: ClipStore, factorised: References
+) -> list[dict]:
+    """As `score_item`, of estimates ``(n, n_output)`` that are there already."""
+    n_output = next(iter(estimates.values())).shape[-1]
+    references = item.sources[:, :n_output]
+    baseline = np.repeat(item.waveform[None, :n_output], len(references), axis=0)
     stacked = np.stack([*estimates.values(), baseline])
     scores, si = factorised.bss_eval(stacked), si_sdr(references, stacked)
     labels = [store.row(clip_id).labels for clip_id in item.rows.clip_id]

@@ -74,8 +74,15 @@ class MaskMethod(ABC):
     @torch.no_grad()
     def estimate(self, waveform: np.ndarray, queries: list[Query]) -> dict[MaskType, np.ndarray]:
         """Estimates ``(n, n_output)`` of a mono mixture ``(n_samples,)`` for both mask types, masks computed once."""
-        spectrum = stft(torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32)), self.audio)
-        masks = self.masks(spectrum, queries)
+        spectrum = self.spectrum(waveform)
+        return self.applied(spectrum, self.masks(spectrum, queries))
+
+    def spectrum(self, waveform: np.ndarray) -> torch.Tensor:
+        """Spectrogram, complex ``(n_bins, n_frames)``, of a mono mixture ``(n_samples,)``."""
+        return stft(torch.from_numpy(np.ascontiguousarray(waveform, dtype=np.float32)), self.audio)
+
+    def applied(self, spectrum: torch.Tensor, masks: torch.Tensor) -> dict[MaskType, np.ndarray]:
+        """Estimates ``(n, n_output)`` for both mask types, of what `spectrum` and `masks` return."""
         return {
             kind: apply_mask(spectrum, masks, self.audio, threshold=threshold).numpy()
             for kind, threshold in MASK_THRESHOLD.items()
