@@ -183,6 +183,16 @@ def test_the_suite_itself_is_never_imported_beforehand(project):
     assert seen.stdout == "[]\n"
 
 
+def test_what_the_server_leaves_out_a_job_can_import(project):
+    folder, environment, _ = project
+    (folder / "wants.py").write_text(
+        "import sys\nprint('wandb' in sys.modules)\nimport wandb, rfc3987_syntax\nprint('here')"
+    )
+    command = [sys.executable, "-I", "-S", str(WARM), "wants"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "False\nhere\n"), done.stderr
+
+
 def test_jobs_and_server_end_with_their_snakemake(project):
     folder, environment, parent = project
     job = int(start(folder, environment, "sleep").stdout.readline())

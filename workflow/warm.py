@@ -23,6 +23,9 @@ IMPORTED = (
     *("librosa.filters", "librosa.util", "h5py", "soundfile", "soxr", "PIL.Image", "pydantic", "yaml", "papermill"),
 )
 LEFT_OUT = ("pandas", "matplotlib", "IPython", "ipykernel")  # look at their surroundings on import: is this a notebook?
+# Looked for by timm (to log) and by jsonschema (to check IRIs, of which no notebook has any): 1.3 s of 5. A job that wants
+# one of them can still import it.
+UNUSED = ("wandb", "rfc3987_syntax")
 PATIENCE_S = 5.0  # how long a job waits for the server's imports: less than its own would take
 LOOK_S = 0.1  # how often the server looks, while it imports, whether it is still needed
 GRACE_S = 5.0  # between asking a job to end and ending it
@@ -108,8 +111,11 @@ def prepare() -> None:
     import gc
     import importlib
 
+    sys.modules.update(dict.fromkeys(UNUSED))  # importing them is an error now, which those that look expect
     for name in IMPORTED:
         importlib.import_module(name)
+    for name in UNUSED:
+        del sys.modules[name]
     if early := [name for name in LEFT_OUT if name in sys.modules]:
         sys.exit(f"warm.py: {early} came with one of {IMPORTED}; notebooks would look otherwise")
     if len(os.listdir("/proc/self/task")) > 1:
