@@ -87,6 +87,7 @@ MEASURED = (
     ),
     Measured(r"/tab_(table6|baselines)_cost\.(csv|md|tex)$", "columns of seconds and minutes", _columns_of_time),
     Measured(r"/tab_training_run\.(csv|md|tex)$", "rows time and speed", _rows_of_time),
+    Measured(r"(^|/)before\.json$", "taken: when it was noted what had been published", _json_without("taken")),
 )
 
 

@@ -1,5 +1,8 @@
 """The whole workflow in a copy of the checkout: from nothing, with nothing changed, after the edit of one figure.
 
+The reference runs in a second copy that sees the first one's results and has a folder of artefacts of its own: notebooks
+write there, and what they write over would be a change.
+
 `AVSEP_BENCH_PROFILE` names another profile than demo. The last two start from the results of this checkout, if it has
 any; they run as commands, as ``make figures`` runs them, with the environment that is installed.
 """
@@ -27,12 +30,17 @@ class Workspace:
 
     def __init__(self) -> None:
         self._place = TemporaryDirectory(prefix="avsep-bench-")
-        self.folder = Path(self._place.name) / "suite"
-        self._run("git", "clone", "--quiet", str(ROOT), str(self.folder), cwd=ROOT)
+        self.folder, self._beside = (self._clone(name) for name in ("suite", "loop"))
 
-    def _run(self, *words: str, cwd: Path | None = None) -> None:
-        environment = os.environ | {"PYTHONPATH": str(self.folder), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-        done = subprocess.run(words, cwd=cwd or self.folder, env=environment, capture_output=True, text=True)
+    def _clone(self, name: str) -> Path:
+        folder = Path(self._place.name) / name
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+        return folder
+
+    def _run(self, *words: str, folder: Path | None = None) -> None:
+        folder = folder or self.folder
+        environment = os.environ | {"PYTHONPATH": str(folder), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+        done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{' '.join(words)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
 
@@ -58,7 +66,14 @@ class Workspace:
 
     def papermill_loop(self) -> None:
         """The reference."""
-        self._run(sys.executable, "-m", "benchmarks.references.workflow", PROFILE, f"{self._place.name}/loop")
+        seen = self._beside / "results" / PROFILE
+        if not seen.exists():
+            (seen / "artifacts").mkdir(parents=True)
+            for path in (self.folder / "results" / PROFILE).iterdir():
+                if path.name != "artifacts":
+                    (seen / path.name).symlink_to(path)
+        words = [sys.executable, "-m", "benchmarks.references.workflow", PROFILE, f"{self._place.name}/executed"]
+        self._run(*words, folder=self._beside)
 
     def edit_and_regenerate(self, number: int) -> None:
         """Another text of a module that draws, then everything that depends on it."""
