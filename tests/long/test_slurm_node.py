@@ -12,35 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from same_tools import LEFT_OUT, checkout, differing
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CONTROLLER = ROOT / ".venv-controller/bin/python"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun")
 MISSING = [name for name in PROGRAMS if shutil.which(name) is None]
-
-
-def checkout(folder: Path) -> Path:
-    """A copy of what git tracks or would track."""
-    words = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
-    for name in filter(None, subprocess.run(words, cwd=ROOT, capture_output=True, text=True).stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    return folder
-
-
-def same(first: Path, second: Path) -> bool:
-    """Equal bytes; of the two tables with measured durations, all the rest."""
-    return comparable(first) == comparable(second)
-
-
-def comparable(path: Path) -> bytes | str:
-    if path.name in ("tab_table6_cost.csv", "tab_baselines_cost.csv"):
-        table = pd.read_csv(path, dtype=str)
-        return table.drop(columns=[name for name in table if re.search("seconds|minutes", name)]).to_csv()
-    if path.name == "tab_training_run.csv":
-        return re.sub(r"^(time|speed),.*", r"\1", path.read_text(), flags=re.MULTILINE)
-    return path.read_bytes()
 
 
 def regenerated(folder: Path, *options: str, before: tuple[str, ...] = ()) -> tuple[str, float]:
@@ -67,18 +44,16 @@ def test_the_smoke_profile_through_slurm_gives_the_same_tables(tmp_path, long_re
     node = (sys.executable, str(ROOT / "tools/slurm_one_node.py"))
     slurm = ("--executor", "slurm", "--controller", str(CONTROLLER), "--slurm-status-command", "squeue")
     said, through = regenerated(folders["slurm"], *slurm, before=node)
-    pairs = {
-        str(path.relative_to(folders["local"])): (path, folders["slurm"] / path.relative_to(folders["local"]))
-        for path in sorted((folders["local"] / "results/smoke").rglob("*.csv"))
-    }
-    assert len(pairs) > 50
-    differing = [name for name, (one, other) in pairs.items() if not other.exists() or not same(one, other)]
-    long_report.count("CSV files, byte for byte except measured durations", len(pairs), len(differing))
+    left_out = LEFT_OUT | {r"\.json$": "sidecars: the processors that a job saw"}
+    names, unlike = differing(*(folder / "results/smoke" for folder in folders.values()), left_out=left_out)
+    tables = [name for name in names if name.endswith(".csv")]
+    assert len(tables) > 50
+    long_report.count("files, byte for byte except measured durations", len(names), len(unlike))
     submissions = len(re.findall("has been submitted with SLURM jobid", said))
     seconds = pd.DataFrame(
         {"executor": ["local", "slurm"], "seconds": [local, through], "submissions": ["", submissions]}
     )
     long_report.table("The smoke profile on the cores of this machine.", seconds.round(0))
-    assert not differing
+    assert not unlike
     again, _ = regenerated(folders["slurm"])
     assert "Nothing to be done" in again, "what SLURM made is up to date for a local run"
