@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from avsep_lib.library import modules_of_notebook
 from avsep_lib.parameters import NOTEBOOKS
@@ -197,3 +198,23 @@ def test_the_edited_module_draws_figures_of_one_notebook():
     edited = Path(workflow.EDITED)
     stems = [stem for stem in NOTEBOOKS if edited in modules_of_notebook(project_root() / notebook_path(stem))]
     assert stems == ["08_modality_gap"]
+
+
+@pytest.mark.parametrize(("one_thread", "expected"), [(0.001, "small"), (1e-4, "large")])
+def test_whether_bfloat16_is_emulated_is_asked_of_one_thread(monkeypatch, one_thread, expected):
+    """Of two, a busy machine once had a native type look emulated, and the floor was 30 s instead of 0.2."""
+    asked = []
+
+    def seconds(action):
+        asked.append((action().shape[0], torch.get_num_threads()))
+        return 10.0 if asked[-1] == (machine.SMALL, 2) else one_thread
+
+    monkeypatch.setattr(machine, "_best_s", seconds)
+    monkeypatch.setattr(machine, "SMALL", 16)
+    monkeypatch.setattr(machine, "EMULATED", 2 * 16**3 / 1e9 / 5e-4)
+    monkeypatch.setitem(machine.MATRIX, "bfloat16", 32)
+    with timing.limited_threads(2):
+        machine._matrix_rate("bfloat16")
+        assert torch.get_num_threads() == 2
+    assert asked[0] == (16, 1)
+    assert (asked[1:] == [(32, 2)]) == (expected == "large")
