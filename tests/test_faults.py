@@ -364,9 +364,12 @@ def begins(output):
 
 def freeze_jobs(checkout):
     """Stop what renders (not Snakemake, not its shell) where it is; it takes no signal but SIGKILL any more."""
-    rendering = [number for number, words in tools.alive_in(checkout).items() if "avsep_lib." in words]
-    assert rendering, tools.alive_in(checkout)
-    for number in rendering:
+
+    def rendering():
+        return [number for number, words in tools.alive_in(checkout).items() if "avsep_lib." in words]
+
+    assert tools.within(PATIENCE_S, rendering), tools.alive_in(checkout)  # its shell says so first, and then starts it
+    for number in rendering():
         with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGSTOP)
 
