@@ -34,7 +34,9 @@ class Workspace:
 
     def _clone(self, name: str) -> Path:
         folder = Path(self._place.name) / name
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+        subprocess.run(
+            ["git", "-c", "advice.detachedHead=false", "clone", "--quiet", str(ROOT), str(folder)], check=True
+        )
         return folder
 
     def _run(self, *words: str, folder: Path | None = None) -> None:
