@@ -44,11 +44,11 @@ def test_the_smoke_profile_through_slurm_gives_the_same_tables(tmp_path, long_re
     node = (sys.executable, str(ROOT / "tools/slurm_one_node.py"))
     slurm = ("--executor", "slurm", "--controller", str(CONTROLLER), "--slurm-status-command", "squeue")
     said, through = regenerated(folders["slurm"], *slurm, before=node)
-    left_out = LEFT_OUT | {r"\.json$": "sidecars: the processors that a job saw"}
+    left_out = LEFT_OUT | {r"\.json$": "all JSON: sidecars name the processors that a job saw"}
     names, unlike = differing(*(folder / "results/smoke" for folder in folders.values()), left_out=left_out)
     tables = [name for name in names if name.endswith(".csv")]
     assert len(tables) > 50
-    long_report.count("files, byte for byte except measured durations", len(names), len(unlike))
+    long_report.count("files but JSON, byte for byte except measured durations", len(names), len(unlike))
     submissions = len(re.findall("has been submitted with SLURM jobid", said))
     seconds = pd.DataFrame(
         {"executor": ["local", "slurm"], "seconds": [local, through], "submissions": ["", submissions]}
